@@ -1,0 +1,201 @@
+// Package draft makes payloads: the canonical bytes of the next root and
+// targets, from the trusted metadata and the plan.
+//
+//	payloads, err := draft.Payloads(plan, files)
+//
+// It changes what the plan says and nothing else: fields that it does not know
+// are carried over, and a key that stays keeps its key object. Two things it
+// mends on the way, since nothing new may have them: a key ID that is not that
+// of its content, and key types and encodings of earlier tools.
+//
+// It checks next to nothing. Whether the result may be signed is for package
+// review to say, which shares no code with this one and reads the bytes.
+package draft
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/quorum"
+	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// specVersion is the version of the specification that new metadata follows.
+const specVersion = "1.0.34"
+
+// Payloads gives the payload files by path in the folder.
+func Payloads(p *plan.Plan, files folder.Files) (folder.Files, error) {
+	payloads := folder.Files{}
+	if p.Root != nil {
+		signed, err := root(p, files)
+		if err != nil {
+			return nil, fmt.Errorf("drafting root %d: %w", p.Root.Version, err)
+		}
+		if err := put(payloads, "root", p.Root.Version, signed); err != nil {
+			return nil, err
+		}
+	}
+	if p.Targets != nil {
+		signed, err := targets(p, files)
+		if err != nil {
+			return nil, fmt.Errorf("drafting targets %d: %w", p.Targets.Version, err)
+		}
+		if err := put(payloads, "targets", p.Targets.Version, signed); err != nil {
+			return nil, err
+		}
+	}
+	return payloads, nil
+}
+
+func put(payloads folder.Files, role string, version int64, signed map[string]any) error {
+	canonical, err := tufmeta.Encode(signed)
+	if err != nil {
+		return fmt.Errorf("drafting %s %d: %w", role, version, err)
+	}
+	payloads[folder.Payload+"/"+folder.Version{Role: role, Version: version}.File()] = canonical
+	return nil
+}
+
+// trusted gives the signed part of the newest trusted metadata of a role, or
+// nil where there is none.
+func trusted(files folder.Files, role string) (map[string]any, error) {
+	versions, err := files.Versions(folder.Trusted)
+	if err != nil {
+		return nil, err
+	}
+	var signed map[string]any
+	for _, v := range versions {
+		if v.Role != role {
+			continue
+		}
+		env, err := tufmeta.ParseEnvelope(files[folder.Trusted+"/"+v.File()])
+		if err != nil {
+			return nil, fmt.Errorf("reading trusted %s: %w", v, err)
+		}
+		signed = env.Signed
+	}
+	return signed, nil
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(tufmeta.TimeFormat) }
+
+func common(role string, version int64, expires time.Time) map[string]any {
+	return map[string]any{"_type": role, "spec_version": specVersion, "version": version, "expires": stamp(expires)}
+}
+
+func root(p *plan.Plan, files folder.Files) (map[string]any, error) {
+	signed, err := trusted(files, "root")
+	if err != nil {
+		return nil, err
+	}
+	old, err := quorum.TrustedRoot(files)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case p.Kind == plan.Genesis && signed != nil:
+		return nil, errors.New("a genesis starts from nothing, and trusted/ has a root")
+	case p.Kind != plan.Genesis && signed == nil:
+		return nil, errors.New("trusted/ has no root to go on from")
+	case signed == nil:
+		signed = common("root", p.Root.Version, p.Root.Expires)
+		signed["consistent_snapshot"] = true
+	}
+	signed = maps.Clone(signed)
+	signed["version"] = p.Root.Version
+	signed["expires"] = stamp(p.Root.Expires)
+	keys := map[string]any{}
+	oldRoles, _ := signed["roles"].(map[string]any)
+	roles := map[string]any{}
+	maps.Copy(roles, oldRoles)
+	for name, want := range p.Root.Roles {
+		ids := []any{}
+		for _, token := range want.Tokens {
+			key, err := keyFor(&p.Roster, token, old)
+			if err != nil {
+				return nil, err
+			}
+			keys[key.ID] = key.Object
+			ids = append(ids, key.ID)
+		}
+		role := map[string]any{}
+		if before, ok := oldRoles[name].(map[string]any); ok {
+			maps.Copy(role, before)
+		}
+		role["keyids"], role["threshold"] = ids, int64(want.Threshold)
+		roles[name] = role
+	}
+	signed["keys"], signed["roles"] = keys, roles
+	return signed, nil
+}
+
+// keyFor gives the key object of a token: the one that the old root has for
+// this public key, mended where it must be, or a new one.
+func keyFor(r *roster.Roster, name string, old *tufmeta.Root) (*tufmeta.Key, error) {
+	token, ok := r.Token(name)
+	if !ok || token.Key == nil {
+		return nil, fmt.Errorf("no public key is known for token %q", name)
+	}
+	if old == nil {
+		return token.Key, nil
+	}
+	var listed *tufmeta.Key
+	for _, key := range old.Keys {
+		if key.Fingerprint() == token.Key.Fingerprint() && (listed == nil || better(key, listed)) {
+			listed = key
+		}
+	}
+	if listed == nil {
+		return token.Key, nil
+	}
+	object := maps.Clone(listed.Object)
+	if !listed.Standard() {
+		object["keytype"], object["keyval"] = token.Key.Object["keytype"], token.Key.Object["keyval"]
+	}
+	return tufmeta.WithID(object)
+}
+
+// better prefers, of two objects with one public key, the one that needs no
+// mending, and then the lower key ID, so that the choice is always the same.
+func better(a, b *tufmeta.Key) bool {
+	if a.IDMatches() != b.IDMatches() {
+		return a.IDMatches()
+	}
+	return a.ID < b.ID
+}
+
+func targets(p *plan.Plan, files folder.Files) (map[string]any, error) {
+	signed, err := trusted(files, "targets")
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case signed == nil && p.Targets.Version != 1:
+		return nil, fmt.Errorf("trusted/ has no targets to go on from: put the published %d.targets.json there", p.Targets.Version-1)
+	case signed == nil:
+		signed = common("targets", p.Targets.Version, p.Targets.Expires)
+	}
+	signed = maps.Clone(signed)
+	signed["version"] = p.Targets.Version
+	signed["expires"] = stamp(p.Targets.Expires)
+	list := map[string]any{}
+	if before, ok := signed["targets"].(map[string]any); ok {
+		maps.Copy(list, before)
+	}
+	for _, f := range p.Targets.Add {
+		list[f.Path] = map[string]any{"length": f.Length, "hashes": map[string]any{"sha256": f.SHA256}}
+	}
+	for _, path := range p.Targets.Remove {
+		if _, ok := list[path]; !ok {
+			return nil, fmt.Errorf("the plan removes %q, which the trusted targets does not have", tufmeta.Printable(path))
+		}
+		delete(list, path)
+	}
+	signed["targets"] = list
+	return signed, nil
+}

@@ -1,0 +1,101 @@
+// Package durable writes files so that a power cut, a full disk or a kill
+// leaves the state before or the state after, never something between.
+//
+//	err := durable.Create("payload/2.root.json", data)  // must not exist
+//	err := durable.Replace("metadata/timestamp.json", data)
+//
+// A file is written under a temporary name in the same folder, flushed,
+// renamed, and the folder flushed. The temporary name is fixed, so what a
+// killed process left is taken over by the next one that writes the same file.
+//
+// It will not overwrite: Create refuses a name that is taken, and Replace is
+// for the few files whose name is fixed by somebody else. It uses no links and
+// no permissions, since the folder lies on FAT.
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// partial marks the temporary name of a file that is being written.
+const partial = ".partial"
+
+// IsPartial reports whether a name is that of a file which a killed process
+// left behind. Readers skip such files.
+func IsPartial(name string) bool { return strings.HasSuffix(name, partial) }
+
+// Step, where a test sets it, is called before each act that changes the disk,
+// with its name and the path. The test ends the process in it.
+var Step = func(act, path string) {}
+
+// Create writes a new file. Where the name is taken the error is fs.ErrExist
+// and the disk is as it was.
+func Create(path string, data []byte) error {
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("writing %q: %w", path, fs.ErrExist)
+	}
+	return write(path, data, renameNew)
+}
+
+// Ensure writes a new file, or finds it there with the very same content, as
+// it is when a killed command runs again. It reports whether it wrote.
+func Ensure(path string, data []byte) (bool, error) {
+	switch old, err := os.ReadFile(path); {
+	case err == nil && string(old) == string(data):
+		return false, nil
+	case err == nil:
+		return false, fmt.Errorf("writing %q: %w with other content", path, fs.ErrExist)
+	}
+	return true, Create(path, data)
+}
+
+// Replace writes a file in the place of the one that has its name, if any.
+func Replace(path string, data []byte) error { return write(path, data, os.Rename) }
+
+func write(path string, data []byte, rename func(from, to string) error) error {
+	dir, name := filepath.Split(path)
+	temporary := filepath.Join(dir, "."+name+partial)
+	Step("create", path)
+	if err := os.MkdirAll(filepath.Clean(dir+"."), 0o755); err != nil {
+		return fmt.Errorf("making the folder of %q: %w", path, err)
+	}
+	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing what an earlier run left of %q: %w", path, err)
+	}
+	if err := fill(temporary, data); err != nil {
+		os.Remove(temporary)
+		return fmt.Errorf("writing %q: %w", path, err)
+	}
+	Step("rename", path)
+	if err := rename(temporary, path); err != nil {
+		os.Remove(temporary)
+		return fmt.Errorf("writing %q: %w", path, err)
+	}
+	Step("flush", path)
+	if err := syncFolder(filepath.Clean(dir + ".")); err != nil {
+		return fmt.Errorf("flushing the folder of %q: %w", path, err)
+	}
+	return nil
+}
+
+func fill(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	half := len(data) / 2
+	_, err = f.Write(data[:half])
+	Step("write", path)
+	if err == nil {
+		_, err = f.Write(data[half:])
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}

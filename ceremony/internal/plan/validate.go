@@ -1,0 +1,168 @@
+package plan
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// validator turns the file's form into a Plan and keeps the first fault.
+type validator struct {
+	at  *locator
+	err *Error
+}
+
+func validate(f *file, at *locator) (*Plan, error) {
+	v := &validator{at: at}
+	p := &Plan{Kind: Kind(f.Kind), Repository: f.Repository, Rehearsal: f.Rehearsal}
+	v.want(f.Format == Format, "format", fmt.Sprintf("is %q", f.Format), "write `format: "+Format+"`; another number is for another version of ceremony")
+	v.want(slices.Contains([]Kind{Genesis, Rotation, Targets}, p.Kind), "kind", fmt.Sprintf("is %q", f.Kind), "write genesis, rotation or targets")
+	v.want(f.Repository != "", "repository", "is empty", "write the name by which people know the repository")
+	p.Opens = v.time("window.opens", f.Window.Opens)
+	p.Closes = v.time("window.closes", f.Window.Closes)
+	v.want(p.Closes.After(p.Opens), "window.closes", "is not after window.opens", "write when signing begins and when it must be done, in UTC")
+	v.holders(f, p)
+	v.sections(f, p)
+	for i, w := range f.Waivers {
+		v.waiver(fmt.Sprintf("waivers[%d]", i), w)
+		p.Waivers = append(p.Waivers, check.Waiver(w))
+	}
+	if v.err != nil {
+		return nil, v.err
+	}
+	return p, nil
+}
+
+func (v *validator) want(ok bool, field, problem, remedy string) {
+	if !ok && v.err == nil {
+		v.err = &Error{Line: v.at.line(field), Field: field, Problem: problem, Remedy: remedy}
+	}
+}
+
+func (v *validator) time(field, text string) time.Time {
+	v.want(tufmeta.WellFormedTime(text), field, fmt.Sprintf("is %q", text), "write a time in UTC, to the second, like 2027-01-31T09:00:00Z")
+	t, _ := time.Parse(tufmeta.TimeFormat, text)
+	return t
+}
+
+var tokenName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,39}$`)
+
+func (v *validator) holders(f *file, p *Plan) {
+	names := map[string]bool{}
+	unique := func(field, name string) {
+		v.want(!names[name], field, fmt.Sprintf("is %q, which another token has", name), "give each token a name of its own")
+		names[name] = true
+	}
+	people := map[string]bool{}
+	for i, h := range f.Holders {
+		at := fmt.Sprintf("holders[%d]", i)
+		v.want(h.Name != "", at+".name", "is empty", "write the holder's name")
+		v.want(!people[h.Name], at+".name", fmt.Sprintf("is %q, which stands twice", h.Name), "list each holder once, with all tokens")
+		v.want(len(h.Tokens) > 0, at+".tokens", "is empty", "list at least one token of the holder")
+		people[h.Name] = true
+		holder := roster.Holder{Name: h.Name}
+		for j, t := range h.Tokens {
+			at := fmt.Sprintf("%s.tokens[%d]", at, j)
+			v.token(at, t)
+			unique(at+".name", t.Name)
+			holder.Tokens = append(holder.Tokens, &roster.Token{Name: t.Name, Holder: h.Name, URI: t.URI, Model: t.Model, Serial: t.Serial, KeyFile: t.Key, Lost: t.Lost})
+		}
+		p.Roster.Holders = append(p.Roster.Holders, holder)
+	}
+	for i, o := range f.Online {
+		at := fmt.Sprintf("online[%d]", i)
+		v.token(at, tok{Name: o.Name, Key: o.Key})
+		unique(at+".name", o.Name)
+		p.Roster.Online = append(p.Roster.Online, &roster.Token{Name: o.Name, KeyFile: o.Key})
+	}
+}
+
+func (v *validator) token(at string, t tok) {
+	v.want(tokenName.MatchString(t.Name), at+".name", fmt.Sprintf("is %q", t.Name), "use lower-case letters, digits, dot, dash and underscore: it is typed after `sign --token`")
+	file, inKeys := strings.CutPrefix(t.Key, folder.Keys+"/")
+	v.want(inKeys && folder.SafeName(file), at+".key", fmt.Sprintf("is %q", t.Key), "name the file with the public key, like keys/"+t.Name+".pem")
+	scheme, _, _ := strings.Cut(t.URI, ":")
+	v.want(t.URI == "" || slices.Contains([]string{"soft", "pkcs11", "piv"}, scheme), at+".uri", fmt.Sprintf("is %q", t.URI), "write a token URI: pkcs11:token=…;object=…?module-path=/…")
+	v.want(!strings.Contains(t.URI, "pin-value"), at+".uri", "has a PIN in it", "take pin-value out, and change that PIN: it has been written down")
+}
+
+// sections checks that the parts which this kind of ceremony signs are there,
+// and no others.
+func (v *validator) sections(f *file, p *Plan) {
+	if p.Kind == Targets {
+		v.want(f.Root == nil, "root", "has no place in a targets ceremony", "remove the section; root is not signed")
+		v.want(f.Roles == nil, "roles", "has no place in a targets ceremony", "remove the section; the trusted root says who signs targets")
+	} else {
+		v.want(f.Root != nil, "root", "is missing", "write root: with version and expires")
+		v.want(f.Roles != nil, "roles", "is missing", "write roles: with root, targets, snapshot and timestamp")
+	}
+	v.want(f.Targets != nil || p.Kind == Rotation, "targets", "is missing", "write targets: with version and expires")
+	if v.err != nil {
+		return
+	}
+	if f.Root != nil {
+		v.want(f.Root.Version >= 1, "root.version", fmt.Sprintf("is %d", f.Root.Version), "write the version that is to be made, one more than the trusted one")
+		p.Root = &Root{Version: f.Root.Version, Expires: v.time("root.expires", f.Root.Expires), Roles: map[string]Role{}}
+		v.role(p, "root", f.Roles.Root)
+		v.role(p, "targets", f.Roles.Targets)
+		v.role(p, "snapshot", f.Roles.Snapshot)
+		v.role(p, "timestamp", f.Roles.Timestamp)
+	}
+	if f.Targets != nil {
+		v.targets(f.Targets, p)
+	}
+}
+
+func (v *validator) role(p *Plan, name string, r roleKeys) {
+	at := "roles." + name
+	v.want(len(r.Keys) > 0, at+".keys", "is empty", "list the names of the tokens that may sign "+name)
+	v.want(r.Threshold >= 1, at+".threshold", fmt.Sprintf("is %d", r.Threshold), fmt.Sprintf("write how many of the %d keys must sign", len(r.Keys)))
+	v.want(r.Threshold <= len(r.Keys), at+".threshold", fmt.Sprintf("is %d, and the role has %d keys", r.Threshold, len(r.Keys)), "lower the threshold or list more keys")
+	for i, key := range r.Keys {
+		field := fmt.Sprintf("%s.keys[%d]", at, i)
+		_, known := p.Roster.Token(key)
+		v.want(known, field, fmt.Sprintf("is %q, and no holder has a token of that name", key), "list it under holders: or online:, or correct the name")
+		v.want(!slices.Contains(r.Keys[:i], key), field, fmt.Sprintf("is %q, which stands twice", key), "list each token once a role")
+	}
+	p.Root.Roles[name] = Role{r.Threshold, r.Keys}
+}
+
+var sha256hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+func (v *validator) targets(t *targets, p *Plan) {
+	v.want(t.Version >= 1, "targets.version", fmt.Sprintf("is %d", t.Version), "write the version that is to be made, one more than the trusted one")
+	p.Targets = &TargetsPlan{Version: t.Version, Expires: v.time("targets.expires", t.Expires), Remove: t.Remove}
+	seen := map[string]bool{}
+	for i, a := range t.Add {
+		at := fmt.Sprintf("targets.add[%d]", i)
+		v.path(at+".path", a.Path, seen)
+		v.want(a.Length >= 0 && a.Length <= tufmeta.MaxInteger, at+".length", fmt.Sprintf("is %d", a.Length), "write the file's length in bytes")
+		v.want(sha256hex.MatchString(a.SHA256), at+".sha256", fmt.Sprintf("is %q", a.SHA256), "write the 64 digits that sha256sum prints, in lower case")
+		p.Targets.Add = append(p.Targets.Add, File(a))
+	}
+	for i, path := range t.Remove {
+		v.path(fmt.Sprintf("targets.remove[%d]", i), path, seen)
+	}
+}
+
+func (v *validator) path(field, path string, seen map[string]bool) {
+	ok := path != "" && !strings.HasPrefix(path, "/") && !slices.Contains(strings.Split(path, "/"), "..")
+	v.want(ok, field, fmt.Sprintf("is %q", path), "write the path as clients ask for it: relative, with no .. in it")
+	v.want(!seen[path], field, fmt.Sprintf("is %q, which stands twice", path), "add or remove a path once")
+	seen[path] = true
+}
+
+func (v *validator) waiver(at string, w waiver) {
+	row, ok := check.Lookup(w.Check)
+	v.want(ok, at+".check", fmt.Sprintf("is %q", w.Check), "`ceremony checks` lists the IDs")
+	v.want(row.Waivable, at+".check", "is "+w.Check+", which cannot be waived", "mend what it finds: "+row.Do)
+	v.want(w.Subject != "", at+".subject", "is empty", "write what the waiver is for, as the finding names it")
+	v.want(len(strings.Fields(w.Reason)) >= 3, at+".reason", fmt.Sprintf("is %q", w.Reason), "write a reason that stands up when it is read aloud")
+}

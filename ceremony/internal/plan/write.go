@@ -1,0 +1,151 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// Text writes a plan as people edit it: every field with a comment that says
+// what it means. Where everything that must be decided has been decided,
+// Parse reads the result back to an equal plan.
+func (p *Plan) Text() []byte {
+	w := &writer{}
+	w.line("# The plan of this ceremony. Read it aloud before anybody signs: what stands here")
+	w.line("# is what will be signed. All times are UTC. `ceremony draft` says what is missing.")
+	w.line("format: %s", Format)
+	w.line("kind: %s", p.Kind)
+	w.line("repository: %s  # the name by which people know it", quoted(p.Repository))
+	if p.Rehearsal {
+		w.line("rehearsal: true  # nothing of it can be published for real")
+	}
+	w.line("")
+	w.line("window:  # signing is refused before and after")
+	w.line("  opens:  %s", stamp(p.Opens))
+	w.line("  closes: %s", stamp(p.Closes))
+	w.holders(p)
+	w.online(p)
+	if p.Root != nil {
+		w.root(p)
+	}
+	if p.Targets != nil {
+		w.targets(p)
+	}
+	w.waivers(p)
+	return []byte(w.String())
+}
+
+type writer struct{ strings.Builder }
+
+func (w *writer) line(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+
+// quoted is a YAML string that nothing can break out of.
+func quoted(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(tufmeta.Printable(s)) + `"`
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(tufmeta.TimeFormat) }
+
+func (w *writer) holders(p *Plan) {
+	w.line("")
+	w.line("# Everybody who may sign, those who leave included. A token is one key on one device;")
+	w.line("# its name is what is typed after `sign --token`.")
+	w.line("holders:")
+	for _, h := range p.Roster.Holders {
+		w.line("  - name: %s", quoted(h.Name))
+		w.line("    tokens:")
+		for _, t := range h.Tokens {
+			w.token(t)
+		}
+	}
+}
+
+func (w *writer) token(t *roster.Token) {
+	w.line("      - name: %s", t.Name)
+	if t.URI == "" {
+		w.line("        uri: \"\"  # where the device is, like pkcs11:token=…;object=…?module-path=/…")
+	} else {
+		w.line("        uri: %s", quoted(t.URI))
+	}
+	if t.Model != "" {
+		w.line("        model: %s", quoted(t.Model))
+	}
+	w.line("        serial: %s  # as the device itself reports it; empty is not compared", quoted(t.Serial))
+	if t.Lost {
+		w.line("        lost: true  # cannot sign any more")
+	}
+	w.line("        key: %s", t.KeyFile)
+}
+
+func (w *writer) online(p *Plan) {
+	if len(p.Roster.Online) == 0 {
+		return
+	}
+	w.line("")
+	w.line("online:  # keys that a machine holds, for snapshot and timestamp")
+	for _, t := range p.Roster.Online {
+		w.line("  - name: %s", t.Name)
+		w.line("    key: %s", t.KeyFile)
+	}
+}
+
+func (w *writer) root(p *Plan) {
+	w.line("")
+	w.line("root:")
+	w.line("  version: %d", p.Root.Version)
+	w.line("  expires: %s", stamp(p.Root.Expires))
+	w.line("")
+	w.line("roles:  # after this ceremony; threshold says how many of the keys must sign")
+	for _, name := range tufmeta.TopRoles {
+		r := p.Root.Roles[name]
+		w.line("  %s:", name)
+		if r.Threshold == 0 {
+			w.line("    threshold: 0  # decide")
+		} else {
+			w.line("    threshold: %d", r.Threshold)
+		}
+		w.line("    keys: [%s]", strings.Join(r.Tokens, ", "))
+	}
+}
+
+func (w *writer) targets(p *Plan) {
+	w.line("")
+	w.line("targets:")
+	w.line("  version: %d", p.Targets.Version)
+	w.line("  expires: %s", stamp(p.Targets.Expires))
+	if len(p.Targets.Add) > 0 {
+		w.line("  add:  # new, or in the place of the same path")
+		for _, f := range p.Targets.Add {
+			w.line("    - path: %s", quoted(f.Path))
+			w.line("      length: %d", f.Length)
+			w.line("      sha256: %s", f.SHA256)
+		}
+	} else {
+		w.line("  add: []  # each with path, length in bytes and sha256")
+	}
+	if len(p.Targets.Remove) == 0 {
+		w.line("  remove: []")
+		return
+	}
+	w.line("  remove:")
+	for _, path := range p.Targets.Remove {
+		w.line("    - %s", quoted(path))
+	}
+}
+
+func (w *writer) waivers(p *Plan) {
+	w.line("")
+	if len(p.Waivers) == 0 {
+		w.line("waivers: []  # each with check, subject and reason; see `ceremony checks`")
+		return
+	}
+	w.line("waivers:  # read each aloud, with its reason")
+	for _, x := range p.Waivers {
+		w.line("  - check: %s", x.Check)
+		w.line("    subject: %s", quoted(x.Subject))
+		w.line("    reason: %s", quoted(x.Reason))
+	}
+}

@@ -1,0 +1,152 @@
+// Package roster knows who takes part: holders, the tokens that they bring,
+// and the public key on each.
+//
+// A token entry is one key on one device: somebody who has root and targets
+// keys in two slots of one YubiKey has two entries with one serial. People
+// are found by public key, never by key ID or name:
+//
+//	token, ok := plan.Roster.ByFingerprint(key.Fingerprint())
+//
+// The package does not talk to devices. It knows what the plan says of them.
+package roster
+
+import (
+	"crypto/ecdsa"
+	"fmt"
+	"strings"
+
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// Holder is a person with one device or more.
+type Holder struct {
+	Name   string
+	Tokens []*Token
+}
+
+// Token is one key on one device of one holder, or an online key, which has
+// no holder and no device.
+type Token struct {
+	Name    string // what is typed after `sign --token`, and what roles list
+	Holder  string // empty for an online key
+	URI     string // how the device is reached; empty where the plan does not say
+	Model   string
+	Serial  string // as the device reports it; empty where unknown
+	KeyFile string // "keys/holder-1.pem"
+	Lost    bool   // cannot sign any more: lost, broken, or its holder is gone
+	Key     *tufmeta.Key
+}
+
+// Roster is everybody whom a plan names.
+type Roster struct {
+	Holders []Holder
+	Online  []*Token
+}
+
+// Tokens lists all tokens, holders' first, in the order of the plan.
+func (r *Roster) Tokens() []*Token {
+	var tokens []*Token
+	for _, h := range r.Holders {
+		tokens = append(tokens, h.Tokens...)
+	}
+	return append(tokens, r.Online...)
+}
+
+// Token finds a token by its name.
+func (r *Roster) Token(name string) (*Token, bool) {
+	for _, t := range r.Tokens() {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return nil, false
+}
+
+// ByFingerprint finds the token that holds a public key.
+func (r *Roster) ByFingerprint(fingerprint string) (*Token, bool) {
+	for _, t := range r.Tokens() {
+		if t.Key != nil && fingerprint != "" && t.Key.Fingerprint() == fingerprint {
+			return t, true
+		}
+	}
+	return nil, false
+}
+
+// LoadKeys reads the public key of each token from the folder's keys/.
+func (r *Roster) LoadKeys(files folder.Files) error {
+	for _, t := range r.Tokens() {
+		data, ok := files[t.KeyFile]
+		if !ok {
+			return fmt.Errorf("reading the key of token %q: the folder has no file %q", t.Name, t.KeyFile)
+		}
+		public, err := tufmeta.ParsePEM(data)
+		if err != nil {
+			return fmt.Errorf("reading the key of token %q from %q: %w", t.Name, t.KeyFile, err)
+		}
+		t.Key, err = keyObject(public)
+		if err != nil {
+			return fmt.Errorf("reading the key of token %q from %q: %w", t.Name, t.KeyFile, err)
+		}
+	}
+	return r.distinct()
+}
+
+func keyObject(public any) (*tufmeta.Key, error) {
+	if ec, ok := public.(*ecdsa.PublicKey); ok {
+		return tufmeta.NewKey(ec)
+	}
+	return nil, fmt.Errorf("a %s key cannot be planned: ECDSA P-256 is what every TUF client verifies", strings.TrimPrefix(fmt.Sprintf("%T", public), "*"))
+}
+
+// distinct refuses one public key under two names: it would look like two
+// signers.
+func (r *Roster) distinct() error {
+	seen := map[string]string{}
+	for _, t := range r.Tokens() {
+		fingerprint := t.Key.Fingerprint()
+		if first, twice := seen[fingerprint]; twice {
+			return fmt.Errorf("reading the keys: tokens %q and %q have the same public key; one of the files in keys/ is a copy of the other", first, t.Name)
+		}
+		seen[fingerprint] = t.Name
+	}
+	return nil
+}
+
+// Describe says whose key this is, by holder, device and fingerprint: a name
+// alone is never enough, since the same holder comes back with a new device.
+func (r *Roster) Describe(fingerprint string) string {
+	short := Short(fingerprint)
+	t, ok := r.ByFingerprint(fingerprint)
+	if !ok {
+		return "unknown holder, key " + short
+	}
+	parts := []string{t.Name}
+	if t.Holder == "" {
+		parts = append(parts, "online")
+	} else if t.Holder != t.Name {
+		parts[0] = t.Holder + " (" + t.Name + ")"
+	}
+	if device := t.Device(); device != "" {
+		parts = append(parts, device)
+	}
+	return strings.Join(append(parts, "key "+short), ", ")
+}
+
+// Device names the device of a token: model and serial as far as known.
+func (t *Token) Device() string {
+	device := tufmeta.Printable(t.Model)
+	if t.Serial != "" {
+		device = strings.TrimSpace(device + " no. " + tufmeta.Printable(t.Serial))
+	}
+	return device
+}
+
+// Short is the form of a fingerprint in tables: 16 of its 64 digits in groups
+// of four. Nothing is ever compared in this form.
+func Short(fingerprint string) string {
+	if len(fingerprint) < 16 {
+		return "unreadable"
+	}
+	return fingerprint[:4] + " " + fingerprint[4:8] + " " + fingerprint[8:12] + " " + fingerprint[12:16]
+}

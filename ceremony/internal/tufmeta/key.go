@@ -1,0 +1,238 @@
+package tufmeta
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+)
+
+// Names of the specification (TUF 1.0.34, section 4.2).
+const (
+	KeyTypeECDSA = "ecdsa"
+	SchemeP256   = "ecdsa-sha2-nistp256"
+	schemeP384   = "ecdsa-sha2-nistp384"
+	schemeEd     = "ed25519"
+	schemePSS    = "rsassa-pss-sha256"
+)
+
+// Key is a public key as a metadata file lists it.
+type Key struct {
+	ID     string // as it is listed, which need not be right
+	Object map[string]any
+	Type   string
+	Scheme string
+	Public crypto.PublicKey // nil where Err is set
+	Err    error            // why the key cannot be used
+	spki   []byte
+}
+
+// ParseKey reads one key object. A key that cannot be used is no error of the
+// file: clients skip it, so Err says why and Verify refuses.
+func ParseKey(id string, object map[string]any) *Key {
+	k := &Key{ID: id, Object: object}
+	k.Type, _ = object["keytype"].(string)
+	k.Scheme, _ = object["scheme"].(string)
+	value, _ := object["keyval"].(map[string]any)
+	text, _ := value["public"].(string)
+	k.Public, k.Err = parsePublic(k.Type, k.Scheme, text)
+	if k.Err == nil {
+		k.spki, k.Err = x509.MarshalPKIXPublicKey(k.Public)
+	}
+	return k
+}
+
+// NewKey makes the key object that this project writes for a P-256 key:
+// keytype "ecdsa", the scheme, and the key as PEM SubjectPublicKeyInfo.
+func NewKey(public *ecdsa.PublicKey) (*Key, error) {
+	if public == nil || public.Curve != elliptic.P256() {
+		return nil, errors.New("making a TUF key: the key is not on P-256, the one curve that every client verifies")
+	}
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return nil, fmt.Errorf("making a TUF key: %w", err)
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	return WithID(map[string]any{
+		"keytype": KeyTypeECDSA,
+		"scheme":  SchemeP256,
+		"keyval":  map[string]any{"public": string(text)},
+	})
+}
+
+// WithID lists a key object under the key ID that its content has.
+func WithID(object map[string]any) (*Key, error) {
+	id, err := KeyID(object)
+	if err != nil {
+		return nil, err
+	}
+	k := ParseKey(id, object)
+	return k, k.Err
+}
+
+// KeyID is the SHA-256, in lower-case hex, of the canonical form of the whole
+// key object, fields that nobody knows included.
+func KeyID(object map[string]any) (string, error) {
+	canonical, err := Encode(object)
+	if err != nil {
+		return "", fmt.Errorf("computing a key ID: %w", err)
+	}
+	return Digest(canonical), nil
+}
+
+// Digest is the SHA-256 of data in lower-case hex, as sha256sum prints it.
+func Digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// IDMatches reports whether the listed key ID is that of the content.
+func (k *Key) IDMatches() bool {
+	id, err := KeyID(k.Object)
+	return err == nil && id == k.ID
+}
+
+// Standard reports whether keytype and encoding are those of the current
+// specification; earlier tools wrote the scheme as the keytype, and hex points.
+func (k *Key) Standard() bool {
+	switch k.Type {
+	case KeyTypeECDSA:
+		value, _ := k.Object["keyval"].(map[string]any)
+		text, _ := value["public"].(string)
+		block, _ := pem.Decode([]byte(text))
+		return block != nil && k.Err == nil
+	case "ed25519", "rsa":
+		return k.Err == nil
+	}
+	return false
+}
+
+// Portable reports whether all three clients that were measured verify the
+// key's scheme: go-tuf, python-tuf and tuf-js. P-384 fails in the last.
+func (k *Key) Portable() bool {
+	return k.Err == nil && (k.Scheme == SchemeP256 || k.Scheme == schemeEd || k.Scheme == schemePSS)
+}
+
+// Fingerprint is the SHA-256 of the public key's SubjectPublicKeyInfo, in hex:
+// what identifies a key, whatever ID it is listed under. It is empty for a key
+// that cannot be read.
+func (k *Key) Fingerprint() string {
+	if k.spki == nil {
+		return ""
+	}
+	return Digest(k.spki)
+}
+
+// Fingerprint of a public key that stands in no metadata; see Key.Fingerprint.
+func Fingerprint(public crypto.PublicKey) (string, error) {
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return "", fmt.Errorf("computing a fingerprint: %w", err)
+	}
+	return Digest(der), nil
+}
+
+func parsePublic(keytype, scheme, text string) (crypto.PublicKey, error) {
+	switch scheme {
+	case SchemeP256:
+		return parseECDSA(keytype, text, elliptic.P256())
+	case schemeP384:
+		return parseECDSA(keytype, text, elliptic.P384())
+	case schemeEd:
+		raw, err := hex.DecodeString(text)
+		if err != nil || len(raw) != ed25519.PublicKeySize || keytype != "ed25519" {
+			return nil, errors.New("not an ed25519 key: 32 bytes in hex are wanted")
+		}
+		return ed25519.PublicKey(raw), nil
+	case schemePSS:
+		return parseRSA(keytype, text)
+	}
+	return nil, fmt.Errorf("scheme %q of key type %q is not known", Printable(scheme), Printable(keytype))
+}
+
+func parseECDSA(keytype, text string, curve elliptic.Curve) (crypto.PublicKey, error) {
+	if keytype != KeyTypeECDSA && keytype != SchemeP256 && keytype != schemeP384 {
+		return nil, fmt.Errorf("key type %q does not go with an ECDSA scheme", Printable(keytype))
+	}
+	if raw, err := hex.DecodeString(text); err == nil { // sigstore's first four roots
+		return ecdsa.ParseUncompressedPublicKey(curve, raw)
+	}
+	public, err := ParsePEM([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	key, ok := public.(*ecdsa.PublicKey)
+	if !ok || key.Curve != curve {
+		return nil, fmt.Errorf("the public key is not on %s, which the scheme names", curve.Params().Name)
+	}
+	return key, nil
+}
+
+func parseRSA(keytype, text string) (crypto.PublicKey, error) {
+	public, err := ParsePEM([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	key, ok := public.(*rsa.PublicKey)
+	if !ok || keytype != "rsa" {
+		return nil, errors.New("the public key is not RSA, which the scheme names")
+	}
+	if bits := key.N.BitLen(); bits < 2048 || bits > 8192 {
+		return nil, fmt.Errorf("an RSA key of %d bits is not accepted: 2048 to 8192", bits)
+	}
+	return key, nil
+}
+
+// ParsePEM reads exactly one PEM block with a SubjectPublicKeyInfo.
+func ParsePEM(text []byte) (crypto.PublicKey, error) {
+	block, rest := pem.Decode(text)
+	if block == nil || block.Type != "PUBLIC KEY" {
+		return nil, errors.New(`reading a public key: no PEM block "PUBLIC KEY"`)
+	}
+	if len(rest) > 0 && len(block.Bytes) > 0 && string(rest) != "\n" {
+		return nil, errors.New("reading a public key: text follows the PEM block")
+	}
+	public, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("reading a public key: %w", err)
+	}
+	return public, nil
+}
+
+// Verify checks a signature over payload, hashing as the key's scheme says.
+func (k *Key) Verify(payload, sig []byte) error {
+	if k.Err != nil {
+		return fmt.Errorf("verifying a signature: %w", k.Err)
+	}
+	ok := false
+	switch public := k.Public.(type) {
+	case *ecdsa.PublicKey:
+		ok = ecdsa.VerifyASN1(public, ecdsaDigest(k.Scheme, payload), sig)
+	case ed25519.PublicKey:
+		ok = ed25519.Verify(public, payload, sig)
+	case *rsa.PublicKey:
+		sum := sha256.Sum256(payload)
+		ok = rsa.VerifyPSS(public, crypto.SHA256, sum[:], sig, nil) == nil
+	}
+	if !ok {
+		return errors.New("verifying a signature: it does not belong to this key and these bytes")
+	}
+	return nil
+}
+
+func ecdsaDigest(scheme string, payload []byte) []byte {
+	if scheme == schemeP384 {
+		sum := sha512.Sum384(payload)
+		return sum[:]
+	}
+	sum := sha256.Sum256(payload)
+	return sum[:]
+}

@@ -1,0 +1,122 @@
+// Package hsm names what can sign: a token is one device, opened exclusively,
+// that holds private keys and never gives them away.
+//
+// A driver (hsm/soft, hsm/pkcs11) opens a token from its URI. The caller
+// reads Info and Keys, which need no PIN and change nothing, compares serial
+// and public key with what it expects, and only then asks for a Signer:
+//
+//	token, err := pkcs11.Open(uri)
+//	defer token.Close()
+//	keys, err := token.Keys()
+//	signer, err := token.Signer(keys[0], prompter) // the PIN is asked for here
+//	sig, err := signer.Sign(rand.Reader, digest, crypto.SHA256)
+//
+// The package will not choose a device, retry a PIN, cache one, or write a
+// log. It does not verify signatures: whoever asked for one must, since
+// modules have been seen to return wrong ones without an error.
+package hsm
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Unknown is the count of PIN tries of a device that does not tell.
+const Unknown = -1
+
+// Info says which device a token is. Fields that the device does not report
+// are empty. Text comes from the device and is not to be trusted: it may
+// contain control characters.
+type Info struct {
+	URI          string // as it was opened, without a PIN
+	Driver       string // "soft", "pkcs11"
+	Label        string
+	Manufacturer string
+	Model        string
+	Serial       string
+	Firmware     string
+	TriesLeft    int    // PIN tries left, or Unknown
+	PINSource    string // path of the file that the URI names for the PIN, or empty
+}
+
+// Key is one key pair on a token, seen by its public half.
+type Key struct {
+	ID     string // the driver's name of the object: CKA_ID in hex, a slot
+	Label  string
+	Public crypto.PublicKey // *ecdsa.PublicKey for now
+}
+
+// Token is an exclusive session with one device. Methods are not safe for
+// concurrent use.
+type Token interface {
+	// Info reads the device's state anew; the number of tries left is current.
+	Info() (Info, error)
+
+	// Keys lists the key pairs whose public half can be read without a PIN.
+	Keys() ([]Key, error)
+
+	// Signer logs in, asking prompter for the PIN exactly once, and returns a
+	// signer for key. Sign takes a SHA-256 digest and returns an ASN.1 DER
+	// ECDSA signature. A wrong PIN is a *PINError and ends the call: whoever
+	// wants another try calls again, knowing what it costs. A token that is
+	// already logged in does not ask.
+	Signer(key Key, prompter Prompter) (crypto.Signer, error)
+
+	// Close logs out and frees the device.
+	io.Closer
+}
+
+// Prompter is how a driver speaks to the person at the device.
+type Prompter interface {
+	// PIN returns what the person typed. The driver wipes the slice after use.
+	PIN(PINRequest) ([]byte, error)
+	// Touch tells the person that the device waits for a finger. It returns
+	// at once.
+	Touch(TouchRequest)
+}
+
+// PINRequest says for which device a PIN is wanted, and what a mistake costs.
+type PINRequest struct {
+	Device    Info
+	TriesLeft int // before this one is spent, or Unknown
+}
+
+// TouchRequest says which device waits and for how long.
+type TouchRequest struct {
+	Device  Info
+	Seconds int
+}
+
+// Errors that callers branch on. Drivers wrap them with %w and words that say
+// which device and key were meant.
+var (
+	// ErrNotFound: no device, token or key of that description is present.
+	ErrNotFound = errors.New("not found")
+	// ErrRemoved: the device was pulled after it had been opened.
+	ErrRemoved = errors.New("the device was removed")
+	// ErrTouchMissed: the device waited for a touch that did not come. No
+	// signature was made and no PIN try was spent.
+	ErrTouchMissed = errors.New("the touch was missed")
+	// ErrPINLocked: the PIN is blocked. Only the PUK or the SO PIN helps.
+	ErrPINLocked = errors.New("the PIN is locked")
+	// ErrUnsupported: device, module or this build cannot do it.
+	ErrUnsupported = errors.New("not supported")
+)
+
+// PINError is a PIN that the device refused.
+type PINError struct {
+	TriesLeft int // after this one was spent, or Unknown
+}
+
+func (e *PINError) Error() string {
+	switch e.TriesLeft {
+	case Unknown:
+		return "wrong PIN; the device does not say how many tries are left"
+	case 1:
+		return "wrong PIN; 1 try left before the device locks"
+	default:
+		return fmt.Sprintf("wrong PIN; %d tries left before the device locks", e.TriesLeft)
+	}
+}
