@@ -39,12 +39,12 @@ const (
 
 // Check is a row of the table. Do is what a person does about it.
 type Check struct {
-	ID        string
-	Draft     Level
-	Published Level
-	Waivable  bool
-	Means     string
-	Do        string
+	ID        string `json:"id"`
+	Draft     Level  `json:"draft"`
+	Published Level  `json:"published"`
+	Waivable  bool   `json:"waivable"`
+	Means     string `json:"means"`
+	Do        string `json:"do"`
 }
 
 // Result is one finding: which check, of what, and in words. Subject is what a

@@ -82,6 +82,13 @@ func trusted(files folder.Files, role string) (map[string]any, error) {
 	return signed, nil
 }
 
+// mark says in the metadata itself that it is of a rehearsal.
+func mark(p *plan.Plan, signed map[string]any) {
+	if p.Rehearsal {
+		signed[tufmeta.RehearsalField] = true
+	}
+}
+
 func stamp(t time.Time) string { return t.UTC().Format(tufmeta.TimeFormat) }
 
 func common(role string, version int64, expires time.Time) map[string]any {
@@ -131,6 +138,7 @@ func root(p *plan.Plan, files folder.Files) (map[string]any, error) {
 		roles[name] = role
 	}
 	signed["keys"], signed["roles"] = keys, roles
+	mark(p, signed)
 	return signed, nil
 }
 
@@ -197,5 +205,6 @@ func targets(p *plan.Plan, files folder.Files) (map[string]any, error) {
 		delete(list, path)
 	}
 	signed["targets"] = list
+	mark(p, signed)
 	return signed, nil
 }

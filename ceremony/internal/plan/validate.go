@@ -71,6 +71,7 @@ func (v *validator) holders(f *file, p *Plan) {
 		for j, t := range h.Tokens {
 			at := fmt.Sprintf("%s.tokens[%d]", at, j)
 			v.token(at, t)
+			v.want(f.Rehearsal || !strings.HasPrefix(t.URI, "soft:"), at+".uri", "is a software token, which only a rehearsal may use", "write the URI of a device, or `rehearsal: true`")
 			unique(at+".name", t.Name)
 			holder.Tokens = append(holder.Tokens, &roster.Token{Name: t.Name, Holder: h.Name, URI: t.URI, Model: t.Model, Serial: t.Serial, KeyFile: t.Key, Lost: t.Lost})
 		}

@@ -120,6 +120,13 @@ func (c Common) ExpiresAt() (time.Time, error) {
 	return t.UTC(), nil
 }
 
+// RehearsalField marks root and targets metadata of a rehearsal. Clients pass
+// over fields that they do not know; publishing does not.
+const RehearsalField = "x-ceremony-rehearsal"
+
+// IsRehearsal reports whether the signed part of a file is of a rehearsal.
+func IsRehearsal(signed map[string]any) bool { return signed[RehearsalField] == true }
+
 // TimeFormat is the only form of time that is written: whole seconds, UTC.
 const TimeFormat = "2006-01-02T15:04:05Z"
 

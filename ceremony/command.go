@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit statuses, which docs/formats.md promises.
+const (
+	done    = 0
+	refused = 1
+	misused = 2
+)
+
+// run is the program: arguments and an environment in, an exit status out.
+func run(args []string, env *environment) int {
+	root := rootCommand(env)
+	root.SetArgs(args)
+	err := root.Execute()
+	if err == nil {
+		return done
+	}
+	report(env, err)
+	var u *usageError
+	if errors.As(err, &u) {
+		return misused
+	}
+	return refused
+}
+
+func rootCommand(env *environment) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ceremony",
+		Short: "sign the top of a TUF repository, offline, together",
+		Long: `ceremony makes, reviews, signs, seals and publishes the offline metadata of a
+TUF repository: one reviewed plan, signatures from a threshold of people, and
+one bundle that any stranger can verify. Begin with "ceremony rehearse".`,
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetOut(env.out)
+	root.SetErr(env.err)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
+	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help-command"})
+	root.CompletionOptions.HiddenDefaultCmd = true
+	for _, c := range []*cobra.Command{
+		initCommand(env), draftCommand(env), reviewCommand(env), signCommand(env), statusCommand(env), mergeCommand(env),
+		sealCommand(env), verifyCommand(env), publishCommand(env), inspectCommand(env), checksCommand(env), rehearseCommand(env),
+	} {
+		if args := c.Args; args != nil {
+			c.Args = func(c *cobra.Command, given []string) error {
+				if err := args(c, given); err != nil {
+					return usage(c, fmt.Errorf("%s: wrong number of arguments", c.Name()))
+				}
+				return nil
+			}
+		}
+		root.AddCommand(c)
+	}
+	return root
+}
+
+// usageError is a command line that says something the program does not know.
+type usageError struct {
+	err  error
+	hint string
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+func (e *usageError) Hint() string  { return e.hint }
+
+func usage(c *cobra.Command, err error) error {
+	return &usageError{err, "usage: " + strings.TrimSpace(c.UseLine())}
+}
+
+// hinted is an error with what to do next.
+type hinted struct {
+	err  error
+	hint string
+}
+
+func (e *hinted) Error() string { return e.err.Error() }
+func (e *hinted) Unwrap() error { return e.err }
+func (e *hinted) Hint() string  { return e.hint }
+
+// hint adds the next command, or what to look at, to an error that has none.
+func hint(err error, format string, args ...any) error {
+	var h interface{ Hint() string }
+	if err == nil || errors.As(err, &h) {
+		return err
+	}
+	return &hinted{err, fmt.Sprintf(format, args...)}
+}
+
+// report writes an error and its hint, for people.
+func report(env *environment, err error) {
+	for _, line := range strings.Split(err.Error(), "\n") {
+		wrapTo(env.err, "ceremony: error: ", "  ", line)
+	}
+	var h interface{ Hint() string }
+	if errors.As(err, &h) && h.Hint() != "" {
+		wrapTo(env.err, "ceremony: hint: ", "  ", h.Hint())
+	}
+}

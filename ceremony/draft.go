@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/draft"
+	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/quorum"
+	"tufceremony/ceremony/internal/record"
+	"tufceremony/ceremony/internal/review"
+	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+func draftCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "draft DIR",
+		Short: "make the payloads from the plan and the trusted metadata",
+		Long: `draft writes payload/: for each role exactly the bytes that will be hashed and
+signed. It says who can sign and how many must, under the old root and the new.
+What a check refuses is not written. Running it again changes nothing.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return runDraft(env, args[0]) },
+	}
+}
+
+func runDraft(env *environment, dir string) error {
+	files, err := readFolder(dir)
+	if err != nil {
+		return err
+	}
+	p, err := readPlan(files)
+	if err != nil {
+		return err
+	}
+	payloads, err := draft.Payloads(p, files)
+	if err != nil {
+		return hint(err, "compare plan.yaml with what lies in %s", filepath.Join(dir, folder.Trusted))
+	}
+	if err := unchanged(files, payloads); err != nil {
+		return err
+	}
+	drafted := maps.Clone(files)
+	maps.Copy(drafted, payloads)
+	report, err := review.Review(drafted)
+	if err != nil {
+		return err
+	}
+	printResults(env.out, report.Results)
+	printQuorums(env.out, report)
+	if err := check.Refuse(report.Results); err != nil {
+		return err
+	}
+	return writeDraft(env, dir, files, payloads, report)
+}
+
+// unchanged refuses to draft beside, or in the place of, other payloads.
+func unchanged(files, payloads folder.Files) error {
+	for _, name := range files.Names(folder.Payload) {
+		if data, ok := payloads[name]; !ok || string(data) != string(files[name]) {
+			return hint(fmt.Errorf("drafting: %s exists, and it is not what this plan makes", name),
+				"somebody may have signed it already: make a new folder with `ceremony init`, or, if nobody has signed, remove payload/ and record/ and draft again")
+		}
+	}
+	return nil
+}
+
+func writeDraft(env *environment, dir string, files, payloads folder.Files, report *review.Report) error {
+	wrote := false
+	for _, name := range slices.Sorted(maps.Keys(payloads)) {
+		new, err := durable.Ensure(filepath.Join(dir, filepath.FromSlash(name)), payloads[name])
+		if err != nil {
+			return err
+		}
+		wrote = wrote || new
+	}
+	chains, _ := record.Read(files)
+	if !slices.Contains(record.Drafted(chains), report.Event.String()) {
+		binary, err := env.binary()
+		if err != nil {
+			return err
+		}
+		line := record.Line{Act: "draft", At: env.today().Format(tufmeta.TimeFormat), Binary: binary, Event: report.Event.String(), Waivers: report.Plan.Waivers}
+		if err := record.Append(dir, env.sitting(dir), line); err != nil {
+			return err
+		}
+		wrote = true
+	}
+	fmt.Fprintln(env.out)
+	if !wrote {
+		fmt.Fprintln(env.out, "The payloads were drafted before; nothing has changed.")
+	}
+	for _, d := range report.Documents {
+		fmt.Fprintf(env.out, "Drafted payload/%s\n", d.Version.File())
+	}
+	fmt.Fprintf(env.out, "Next: ceremony review %s\n", dir)
+	return nil
+}
+
+// printQuorums says, for each threshold, who can sign and how many must.
+func printQuorums(w io.Writer, report *review.Report) {
+	fmt.Fprintln(w, "\nWho signs:")
+	for _, d := range report.Demands {
+		printQuorum(w, d, &report.Plan.Roster)
+	}
+}
+
+func printQuorum(w io.Writer, d quorum.Demand, r *roster.Roster) {
+	var can, cannot []string
+	for _, m := range d.Members(r) {
+		switch {
+		case m.CanSign():
+			can = append(can, m.Token.Name)
+		case m.Token != nil:
+			cannot = append(cannot, m.Token.Name+" (lost)")
+		default:
+			cannot = append(cannot, "key "+roster.Short(m.Fingerprint)+" (not in the plan)")
+		}
+	}
+	which := fmt.Sprintf("root %d", d.Under)
+	if d.Old {
+		which = "the old root"
+	} else if d.Payload.Role == "root" {
+		which = "the new root"
+	}
+	need := d.Role.Threshold
+	wrapTo(w, fmt.Sprintf("  %-12s under %s: ", d.Payload, which), "      ", fmt.Sprintf("%d must sign; %d can: %s", need, len(can), strings.Join(can, ", ")))
+	switch {
+	case len(can) == need:
+		wrapTo(w, "      ", "      ", "all of them must sign: if one does not come, the ceremony fails")
+	case len(can) > need:
+		wrapTo(w, "      ", "      ", fmt.Sprintf("%d of them may stay away", len(can)-need))
+	}
+	if len(cannot) > 0 {
+		wrapTo(w, "      ", "      ", "cannot sign: "+strings.Join(cannot, ", "))
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bufio"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"tufceremony/ceremony/internal/record"
+)
+
+// environment is everything that a command has from outside: the terminal, the
+// clock, randomness that is not a key's, and the machine. A rehearsal and the
+// tests bring their own.
+type environment struct {
+	out     io.Writer
+	err     io.Writer
+	ask     prompter
+	now     func() time.Time
+	random  io.Reader
+	binary  func() (record.Binary, error)
+	sitting func(dir string) string
+}
+
+// prompter asks the person at the terminal.
+type prompter interface {
+	// Line asks for a line that is shown as it is typed.
+	Line(prompt string) (string, error)
+	// Secret asks for a line that is not shown.
+	Secret(prompt string) ([]byte, error)
+}
+
+func system() *environment {
+	return &environment{
+		out:     guard{os.Stdout},
+		err:     guard{os.Stderr},
+		ask:     &terminal{in: os.Stdin, out: guard{os.Stderr}},
+		now:     time.Now,
+		random:  rand.Reader,
+		binary:  thisBinary,
+		sitting: thisSitting,
+	}
+}
+
+// today is the clock, read once by a command that judges time.
+func (e *environment) today() time.Time { return e.now().UTC().Truncate(time.Second) }
+
+// terminal prompts on stderr, so that data on stdout stays data.
+type terminal struct {
+	in  *os.File
+	out io.Writer
+}
+
+var errNoTerminal = errors.New("asking: there is no terminal to ask at")
+
+func (t *terminal) Line(prompt string) (string, error) {
+	if !term.IsTerminal(int(t.in.Fd())) {
+		return "", errNoTerminal
+	}
+	fmt.Fprint(t.out, prompt)
+	line, err := bufio.NewReader(t.in).ReadString('\n')
+	if err != nil {
+		return "", fmt.Errorf("asking: nothing was typed: %w", err)
+	}
+	return strings.TrimRight(line, "\r\n"), nil
+}
+
+func (t *terminal) Secret(prompt string) ([]byte, error) {
+	if !term.IsTerminal(int(t.in.Fd())) {
+		return nil, errNoTerminal
+	}
+	fmt.Fprint(t.out, prompt)
+	secret, err := term.ReadPassword(int(t.in.Fd()))
+	fmt.Fprintln(t.out)
+	if err != nil {
+		return nil, fmt.Errorf("asking: nothing was typed: %w", err)
+	}
+	return secret, nil
+}
+
+// thisBinary says which program this is, by the SHA-256 of its file.
+func thisBinary() (record.Binary, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return record.Binary{}, fmt.Errorf("finding this program's own file: %w", err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return record.Binary{}, fmt.Errorf("reading this program's own file: %w", err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return record.Binary{}, fmt.Errorf("reading this program's own file: %w", err)
+	}
+	return record.Binary{Version: version, SHA256: hex.EncodeToString(h.Sum(nil))}, nil
+}
+
+// thisSitting names the chain of record that this machine, since it was
+// booted, keeps in this folder. Where the system has no boot ID the host name
+// and the folder's place must do; merging copes with two of one name.
+func thisSitting(dir string) string {
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	host, _ := os.Hostname()
+	place, err := filepath.Abs(dir)
+	if err != nil {
+		place = dir
+	}
+	return record.Sitting(string(boot), host, place)
+}

@@ -1,0 +1,197 @@
+// Package assemble puts payloads and signatures together: which signatures
+// count, what is still missing, and the envelopes that clients fetch.
+//
+//	c, err := assemble.Collect(files)  // judges every signature file
+//	p := c.Progress(&plan.Roster)      // who signed, who is missing
+//	metadata, err := c.Envelopes()     // refuses below any threshold
+//
+// A signature counts if it names this event and this payload, its key ID is
+// one of the role's under the old root or the new, and the key verifies it.
+// All others are dropped, each with the check that says why.
+package assemble
+
+import (
+	"bytes"
+	"fmt"
+
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/quorum"
+	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/sign"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// Collection is the signatures of a folder, judged.
+type Collection struct {
+	Event   folder.Event
+	Demands []quorum.Demand
+	Good    map[folder.Version][]sign.File // in the order of their names
+	Dropped []check.Result                 // the subject is the file's name
+	files   folder.Files
+}
+
+// Collect judges the signature files of a folder.
+func Collect(files folder.Files) (*Collection, error) {
+	demands, err := quorum.Demands(files)
+	if err != nil {
+		return nil, err
+	}
+	c := &Collection{Event: files.Event(), Demands: demands, Good: map[folder.Version][]sign.File{}, files: files}
+	for _, name := range files.Names(folder.Signatures) {
+		if bad := c.Judge(name, files[name]); bad != nil {
+			c.Dropped = append(c.Dropped, *bad)
+			continue
+		}
+		f, _ := sign.Parse(name, files[name])
+		v := folder.Version{Role: f.Role, Version: f.Version}
+		c.Good[v] = append(c.Good[v], f)
+	}
+	check.Draft.Weigh(c.Dropped)
+	return c, nil
+}
+
+// Judge says why a signature file is not kept, or nil where it is.
+func (c *Collection) Judge(name string, data []byte) *check.Result {
+	say := func(id, format string, args ...any) *check.Result {
+		r := check.New(id, name, format, args...)
+		r.Level = check.Draft.Level(r)
+		return &r
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return say("SIG-EMPTY", "the file is empty")
+	}
+	f, err := sign.Parse(name, data)
+	if err != nil {
+		return say("SIG-INVALID", "%v", err)
+	}
+	v := folder.Version{Role: f.Role, Version: f.Version}
+	payload, ok := c.files[folder.Payload+"/"+v.File()]
+	switch {
+	case f.Sig == "":
+		return say("SIG-EMPTY", "the signature is an empty string")
+	case !ok:
+		return say("SIG-FOREIGN", "this ceremony has no payload %s", tufmeta.Printable(v.String()))
+	case f.Event != c.Event.String() || f.Payload != tufmeta.Digest(payload):
+		return say("EVENT-MISMATCH", "the signature was made for event %s…, and this is event %s…", tufmeta.Printable(f.Event[:min(16, len(f.Event))]), c.Event.String()[:16])
+	}
+	var key *tufmeta.Key
+	for _, d := range c.Demands {
+		if d.Payload == v && lists(d, f.KeyID) {
+			key = d.Keys[f.KeyID]
+		}
+	}
+	if key == nil {
+		return say("SIG-FOREIGN", "the key is none that may sign %s", v)
+	}
+	tally := tufmeta.Count(payload, []tufmeta.Signature{{KeyID: f.KeyID, Sig: f.Sig}}, map[string]*tufmeta.Key{f.KeyID: key}, &tufmeta.Role{KeyIDs: []string{f.KeyID}, Threshold: 1})
+	if !tally.Reached() {
+		return say("SIG-INVALID", "the signature does not belong to this key and this payload")
+	}
+	return nil
+}
+
+func lists(d quorum.Demand, id string) bool {
+	for _, have := range d.Role.KeyIDs {
+		if have == id {
+			return true
+		}
+	}
+	return false
+}
+
+// Progress is one demand and how far it has come.
+type Progress struct {
+	quorum.Demand
+	Members []Member
+	Have    int // distinct public keys that signed
+}
+
+// Member is a member of a demand and whether it has signed.
+type Member struct {
+	quorum.Member
+	Signed bool
+}
+
+// Reached reports whether enough have signed.
+func (p Progress) Reached() bool { return p.Role.Threshold >= 1 && p.Have >= p.Role.Threshold }
+
+// Progress tells how far each demand has come.
+func (c *Collection) Progress(r *roster.Roster) []Progress {
+	var all []Progress
+	for _, d := range c.Demands {
+		signed := map[string]bool{}
+		for _, f := range c.Good[d.Payload] {
+			signed[f.KeyID] = true
+		}
+		p := Progress{Demand: d}
+		for _, m := range d.Members(r) {
+			has := false
+			for _, id := range m.KeyIDs {
+				has = has || signed[id]
+			}
+			if has {
+				p.Have++
+			}
+			p.Members = append(p.Members, Member{m, has})
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// Envelopes gives the metadata files by path in the folder. Below any
+// threshold it is a *check.Error that names each.
+func (c *Collection) Envelopes() (folder.Files, error) {
+	var short []check.Result
+	for _, p := range c.Progress(&roster.Roster{}) {
+		if p.Reached() {
+			continue
+		}
+		id := "THRESHOLD-NEW"
+		if p.Old {
+			id = "THRESHOLD-OLD"
+		}
+		short = append(short, check.New(id, p.Payload.String(), "%d of %d signatures under root %d", p.Have, p.Role.Threshold, p.Under))
+	}
+	if err := check.Refuse(check.Draft.Weigh(short)); err != nil {
+		return nil, err
+	}
+	metadata := folder.Files{}
+	for _, d := range c.Demands {
+		if d.Old {
+			continue
+		}
+		name := d.Payload.File()
+		data, err := envelope(c.files[folder.Payload+"/"+name], c.Good[d.Payload])
+		if err != nil {
+			return nil, fmt.Errorf("assembling %s: %w", d.Payload, err)
+		}
+		metadata[folder.Metadata+"/"+name] = data
+	}
+	return metadata, nil
+}
+
+// envelope writes the signatures, in the order of their key IDs, and the
+// payload with its control characters escaped: the bytes that were signed,
+// never a new encoding of what they mean. It reads the result back.
+func envelope(payload []byte, signatures []sign.File) ([]byte, error) {
+	list := []any{}
+	for _, f := range signatures {
+		list = append(list, map[string]any{"keyid": f.KeyID, "sig": f.Sig})
+	}
+	head, err := tufmeta.Encode(list)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "{\"signatures\":%s,\"signed\":%s}\n", head, tufmeta.JSON(payload))
+	env, err := tufmeta.ParseEnvelope(b.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(env.Canonical, payload) {
+		return nil, fmt.Errorf("the assembled file does not have the bytes that were signed")
+	}
+	return b.Bytes(), nil
+}

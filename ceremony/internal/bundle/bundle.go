@@ -1,0 +1,137 @@
+// Package bundle makes one deterministic file of a verified ceremony, and
+// reads it back.
+//
+//	data, err := bundle.Encode(verified)
+//	files, err := bundle.Decode(data)    // then verify.Files
+//
+// A bundle is a POSIX tar (ustar) of the ceremony folder's files, sorted, with
+// nothing in the headers that could differ, behind a file MANIFEST in the
+// form of sha256sum. So tar and sha256sum are enough to look inside.
+//
+// Decode accepts exactly what Encode writes: it encodes what it read and
+// compares the bytes. It says nothing about what the files are worth.
+package bundle
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/tufmeta"
+	"tufceremony/ceremony/internal/verify"
+)
+
+const manifest = "MANIFEST"
+
+// parts are the files and folders that a bundle has.
+var parts = []string{folder.Keys, folder.Metadata, folder.Plan, folder.Record, folder.Signatures, folder.Trusted}
+
+// Encode gives the bytes of the bundle of a verified ceremony.
+func Encode(v verify.Verified) ([]byte, error) {
+	facts, ok := v.Facts()
+	if !ok {
+		return nil, errors.New("writing a bundle: nothing has been verified")
+	}
+	return encode(facts.Files)
+}
+
+func encode(files folder.Files) ([]byte, error) {
+	var list, out bytes.Buffer
+	w := tar.NewWriter(&out)
+	names := slices.Sorted(maps.Keys(files))
+	for _, name := range names {
+		fmt.Fprintf(&list, "%s  %s\n", tufmeta.Digest(files[name]), name)
+	}
+	if err := add(w, manifest, list.Bytes()); err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if err := add(w, name, files[name]); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("writing a bundle: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+func add(w *tar.Writer, name string, data []byte) error {
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(data)), Mode: 0o644, Format: tar.FormatUSTAR}
+	if err := w.WriteHeader(h); err != nil {
+		return fmt.Errorf("writing %q into a bundle: %w", name, err)
+	}
+	if _, err := w.Write(data); err != nil {
+		return fmt.Errorf("writing %q into a bundle: %w", name, err)
+	}
+	return nil
+}
+
+// Decode reads a bundle. A file that was cut short, altered or added to is
+// refused.
+func Decode(data []byte) (folder.Files, error) {
+	files, list, err := unpack(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading the bundle: %w", err)
+	}
+	for _, line := range strings.Split(strings.TrimSuffix(string(list), "\n"), "\n") {
+		digest, name, _ := strings.Cut(line, "  ")
+		if content, ok := files[name]; !ok || tufmeta.Digest(content) != digest {
+			return nil, fmt.Errorf("reading the bundle: %q is not the file that the manifest lists: the bundle was altered", tufmeta.Printable(name))
+		}
+	}
+	again, err := encode(files)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(again, data) {
+		return nil, errors.New("reading the bundle: its bytes are not those that its content makes: the bundle was altered")
+	}
+	return files, nil
+}
+
+func unpack(data []byte) (folder.Files, []byte, error) {
+	files := folder.Files{}
+	var list []byte
+	r := tar.NewReader(bytes.NewReader(data))
+	for {
+		h, err := r.Next()
+		switch {
+		case errors.Is(err, io.EOF) && list != nil:
+			return files, list, nil
+		case errors.Is(err, io.EOF), errors.Is(err, tar.ErrHeader):
+			return nil, nil, errors.New("it is not a bundle")
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return nil, nil, errors.New("it is cut short")
+		case err != nil:
+			return nil, nil, err
+		}
+		content, err := io.ReadAll(r)
+		switch {
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return nil, nil, errors.New("it is cut short")
+		case err != nil:
+			return nil, nil, err
+		case h.Name == manifest && list == nil:
+			list = append([]byte{}, content...)
+		case !allowed(h.Name):
+			return nil, nil, fmt.Errorf("%q is no name of a file in a bundle", tufmeta.Printable(h.Name))
+		default:
+			files[h.Name] = content
+		}
+	}
+}
+
+func allowed(name string) bool {
+	elements := strings.Split(name, "/")
+	if !slices.Contains(parts, elements[0]) || len(elements) > 3 {
+		return false
+	}
+	return !slices.ContainsFunc(elements, func(e string) bool { return !folder.SafeName(e) })
+}

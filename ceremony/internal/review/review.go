@@ -1,0 +1,285 @@
+// Package review reads what is about to be signed and says what it is: what
+// changes against the trusted metadata, what is wrong with it, and the event ID
+// that stands for all of it. Only a review makes an Approval, and nothing is
+// signed without one.
+//
+//	report, err := review.Review(files)
+//	approval, err := report.Approve("typed four words here", now)
+//
+// It reads the bytes in trusted/ and payload/ and compares them with the plan;
+// it shares nothing with the code that drafted them.
+//
+// It will not approve what the checks refuse, whatever is typed. Review itself
+// reads no clock: times are judged from the opening of the signing window, so
+// everybody who reviews sees the same.
+package review
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/quorum"
+	"tufceremony/ceremony/internal/record"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// Report is what a review found.
+type Report struct {
+	Plan      *plan.Plan
+	Event     folder.Event
+	Documents []Document
+	Results   []check.Result // weighed, waivers applied
+	Demands   []quorum.Demand
+	files     folder.Files
+}
+
+// Document is one payload, with what it changes.
+type Document struct {
+	folder.Version
+	Payload []byte
+	Digest  string // SHA-256 in hex
+	Words   string // the same in PGP words
+	Changes []Change
+}
+
+// Change is one difference to the trusted metadata, or one thing that stays.
+// Old is empty for what is new, New for what goes. Key is the fingerprint,
+// where the change is about a key.
+type Change struct {
+	Mark string `json:"mark"` // "=", "+", "-" or "~"
+	What string `json:"what"`
+	Old  string `json:"old,omitempty"`
+	New  string `json:"new,omitempty"`
+	Key  string `json:"key,omitempty"`
+}
+
+// Review reads a ceremony folder. An error means that it could not be read;
+// what is wrong with what was read are Results.
+func Review(files folder.Files) (*Report, error) {
+	p, err := plan.Parse(files[folder.Plan])
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Roster.LoadKeys(files); err != nil {
+		return nil, err
+	}
+	versions, err := files.Versions(folder.Payload)
+	if err != nil {
+		return nil, err
+	}
+	if len(versions) == 0 {
+		return nil, errors.New("reviewing: payload/ is empty, nothing has been drafted")
+	}
+	r := &reviewer{files: files, plan: p, report: &Report{Plan: p, Event: files.Event(), files: files}}
+	if err := r.trusted(); err != nil {
+		return nil, err
+	}
+	r.expected(versions)
+	for _, v := range versions {
+		r.document(v)
+	}
+	r.people()
+	r.event()
+	check.Draft.Weigh(r.results)
+	r.report.Results = check.Waive(append(r.trustedResults, r.results...), p.Waivers)
+	return r.report, nil
+}
+
+type reviewer struct {
+	files          folder.Files
+	plan           *plan.Plan
+	report         *Report
+	oldRoot        *tufmeta.Root
+	oldRootTree    map[string]any
+	oldTargets     *tufmeta.Targets
+	oldTargetsEnv  *tufmeta.Envelope
+	newRoot        *tufmeta.Root
+	results        []check.Result
+	trustedResults []check.Result // about published metadata, weighed as such
+}
+
+func (r *reviewer) say(id, subject, format string, args ...any) {
+	r.results = append(r.results, check.New(id, subject, format, args...))
+}
+
+// trusted reads trusted/ and checks that it is a chain of signed roots, and
+// that the targets there is signed by the last of them.
+func (r *reviewer) trusted() error {
+	versions, err := r.files.Versions(folder.Trusted)
+	if err != nil {
+		return err
+	}
+	var roots []inspect.File
+	for _, v := range versions {
+		name := folder.Trusted + "/" + v.File()
+		switch v.Role {
+		case "root":
+			roots = append(roots, inspect.File{Name: name, Data: r.files[name]})
+		case "targets":
+			if err := r.readTargets(name); err != nil {
+				return fmt.Errorf("reading %q: %w", name, err)
+			}
+		}
+	}
+	chain, err := inspect.Chain(roots, r.plan.Opens)
+	if err != nil {
+		return err
+	}
+	r.trustedResults = append(r.trustedResults, chain.Broken...)
+	if len(chain.Links) > 0 {
+		last := chain.Last()
+		r.oldRoot, r.oldRootTree = last.Root, last.Envelope.Signed
+		r.trustedResults = append(r.trustedResults, last.Results...)
+		r.trustedRootExpired()
+	}
+	r.trustedTargets()
+	for i := range r.trustedResults {
+		r.trustedResults[i].Subject = "trusted " + r.trustedResults[i].Subject
+	}
+	return nil
+}
+
+// trustedRootExpired weighs an expired root as what it is to this ceremony: a
+// rotation mends it, a targets ceremony signs for nobody.
+func (r *reviewer) trustedRootExpired() {
+	for i := range r.trustedResults {
+		if x := &r.trustedResults[i]; x.Check == "EXPIRES-PAST" && r.plan.Kind == plan.Targets {
+			x.Level = check.Draft.Level(*x)
+		}
+	}
+}
+
+func (r *reviewer) readTargets(name string) error {
+	env, err := tufmeta.ParseEnvelope(r.files[name])
+	if err != nil {
+		return err
+	}
+	r.oldTargetsEnv = env
+	r.oldTargets, err = tufmeta.ParseTargets(env.Signed)
+	return err
+}
+
+func (r *reviewer) trustedTargets() {
+	if r.oldTargets == nil || r.oldRoot == nil {
+		return
+	}
+	tally := tufmeta.Count(r.oldTargetsEnv.Canonical, r.oldTargetsEnv.Signatures, r.oldRoot.Keys, r.oldRoot.Roles["targets"])
+	if !tally.Reached() {
+		x := check.New("THRESHOLD-NEW", "targets", "has %d valid signatures under root %d, and %d are needed", tally.Valid(), r.oldRoot.Version, tally.Threshold)
+		x.Level = check.Refusal
+		r.trustedResults = append(r.trustedResults, x)
+	}
+}
+
+// expected checks that payload/ has what the plan makes, and nothing else.
+func (r *reviewer) expected(versions []folder.Version) {
+	want := map[folder.Version]bool{}
+	if r.plan.Root != nil {
+		want[folder.Version{Role: "root", Version: r.plan.Root.Version}] = true
+	}
+	if r.plan.Targets != nil {
+		want[folder.Version{Role: "targets", Version: r.plan.Targets.Version}] = true
+	}
+	for _, v := range versions {
+		if !want[v] {
+			r.say("PLAN-MISMATCH", v.String(), "payload/ has it, and the plan does not make it")
+		}
+		delete(want, v)
+	}
+	for v := range want {
+		r.say("PLAN-MISMATCH", v.String(), "the plan makes it, and payload/ does not have it")
+	}
+}
+
+func (r *reviewer) document(v folder.Version) {
+	payload := r.files[folder.Payload+"/"+v.File()]
+	d := Document{Version: v, Payload: payload, Digest: tufmeta.Digest(payload)}
+	d.Words = wordsOf(payload)
+	signed, err := tufmeta.ParseSigned(payload)
+	if err == nil {
+		switch v.Role {
+		case "root":
+			d.Changes, err = r.root(v, signed)
+		case "targets":
+			d.Changes, err = r.targets(v, signed)
+		default:
+			err = fmt.Errorf("no role %q is signed in this ceremony", tufmeta.Printable(v.Role))
+		}
+	}
+	if err != nil {
+		r.say("JSON-STRICT", v.String(), "%v", err)
+	}
+	r.report.Documents = append(r.report.Documents, d)
+}
+
+// event compares what lies in the folder with what was drafted in it.
+func (r *reviewer) event() {
+	chains, broken := record.Read(r.files)
+	r.results = append(r.results, broken...)
+	for _, drafted := range record.Drafted(chains) {
+		if drafted != r.report.Event.String() {
+			r.say("EVENT-MISMATCH", "event", "the record says that event %s… was drafted; plan, trusted metadata and payloads now make %s…", drafted[:min(16, len(drafted))], r.report.Event.String()[:16])
+		}
+	}
+}
+
+// Document finds a payload of the report.
+func (r *Report) Document(v folder.Version) (Document, bool) {
+	i := slices.IndexFunc(r.Documents, func(d Document) bool { return d.Version == v })
+	if i < 0 {
+		return Document{}, false
+	}
+	return r.Documents[i], true
+}
+
+// Approval is the proof that a person has approved a reviewed event. Its zero
+// value approves nothing; only Approve makes another.
+type Approval struct{ report *Report }
+
+// Approve takes the first four words of the event ID as a person typed them,
+// at a time that must lie in the signing window.
+func (r *Report) Approve(typed string, now time.Time) (Approval, error) {
+	if err := check.Refuse(r.Results); err != nil {
+		return Approval{}, err
+	}
+	if err := r.InWindow(now); err != nil {
+		return Approval{}, err
+	}
+	if !tufmeta.SameWords(typed, r.Event.Words()) {
+		return Approval{}, ErrWords
+	}
+	return Approval{r}, nil
+}
+
+// ErrWords: the typed words are not those of the event.
+var ErrWords = errors.New("approving: these are not the first four words of the event ID")
+
+// InWindow checks a clock against the plan's signing window.
+func (r *Report) InWindow(now time.Time) error {
+	p := r.Plan
+	if !now.Before(p.Opens) && !now.After(p.Closes) {
+		return nil
+	}
+	x := check.New("CLOCK", "signing window", "this machine says %s, and the plan has signing from %s to %s",
+		now.UTC().Format(tufmeta.TimeFormat), p.Opens.Format(tufmeta.TimeFormat), p.Closes.Format(tufmeta.TimeFormat))
+	x.Level = check.Draft.Level(x)
+	return check.Refuse([]check.Result{x})
+}
+
+// Report gives what was approved, or false for the zero value.
+func (a Approval) Report() (*Report, bool) { return a.report, a.report != nil }
+
+// Files are the bytes that were reviewed.
+func (r *Report) Files() folder.Files { return r.files }
+
+func wordsOf(payload []byte) string {
+	sum := sha256.Sum256(payload)
+	return tufmeta.Words(sum[:])
+}

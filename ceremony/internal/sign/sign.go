@@ -1,0 +1,129 @@
+// Package sign turns an approval and a signer into detached signatures, each
+// verified before anybody sees it.
+//
+//	files, err := sign.Sign(approval, payload, keyIDs, public, signer)
+//
+// A signature is a small file of its own: it names its key ID, the digest of
+// the payload and the event that was approved, so it cannot be taken for one
+// of another event. Signer is whatever can sign a SHA-256 digest with ECDSA;
+// the package does not know devices.
+//
+// It will not sign without an Approval, which only a review makes, and it does
+// not believe a device: a signature that the plan's public key does not verify
+// is an error and never returned.
+package sign
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/review"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// File is a signature file: signatures/13.root/KEYID.json. All but Version are
+// text, digests and the signature in lower-case hex.
+type File struct {
+	Event   string `json:"event"`
+	KeyID   string `json:"keyid"`
+	Payload string `json:"payload"` // SHA-256 of the payload file
+	Role    string `json:"role"`
+	Sig     string `json:"sig"`
+	Version int64  `json:"version"`
+}
+
+// Name is the file's path in the folder.
+func (f File) Name() string {
+	v := folder.Version{Role: f.Role, Version: f.Version}
+	return folder.Signatures + "/" + v.String() + "/" + f.KeyID + ".json"
+}
+
+// Encode gives the file's bytes: one line of JSON, members in order.
+func (f File) Encode() []byte {
+	data, _ := json.Marshal(f) // strings and a number cannot fail
+	return append(data, '\n')
+}
+
+// Parse reads a signature file strictly: what Encode writes, and nothing else.
+func Parse(name string, data []byte) (File, error) {
+	var f File
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&f); err != nil {
+		return File{}, errors.New("it is not a signature file")
+	}
+	if !bytes.Equal(f.Encode(), data) {
+		return File{}, errors.New("it is not written as a signature file is")
+	}
+	if f.Name() != name || !isHex(f.KeyID, 64) {
+		return File{}, fmt.Errorf("it says it is %s", tufmeta.Printable(f.Name()))
+	}
+	return f, nil
+}
+
+func isHex(s string, digits int) bool {
+	_, err := hex.DecodeString(s)
+	return err == nil && len(s) == digits && s == strings.ToLower(s)
+}
+
+// Sign has a payload signed once and returns one file for each key ID under
+// which the public key is listed: the same signature counts under both roots.
+func Sign(approval review.Approval, payload folder.Version, keyIDs []string, public crypto.PublicKey, signer crypto.Signer) ([]File, error) {
+	report, ok := approval.Report()
+	if !ok {
+		return nil, errors.New("signing: nobody has approved anything")
+	}
+	doc, ok := report.Document(payload)
+	if !ok {
+		return nil, fmt.Errorf("signing %s: it was not reviewed", payload)
+	}
+	fingerprint, err := tufmeta.Fingerprint(public)
+	if err != nil {
+		return nil, err
+	}
+	digest := sha256.Sum256(doc.Payload)
+	sig, err := signer.Sign(rand.Reader, digest[:], crypto.SHA256)
+	if err != nil {
+		return nil, fmt.Errorf("signing %s: %w", payload, err)
+	}
+	var files []File
+	for _, d := range report.Demands {
+		for _, id := range keyIDs {
+			key := d.Keys[id]
+			if d.Payload != payload || key == nil || key.Fingerprint() != fingerprint {
+				continue
+			}
+			if err := key.Verify(doc.Payload, sig); err != nil {
+				return nil, fmt.Errorf("checking what the device signed for %s: %w: SIG-INVALID", payload, err)
+			}
+			files = appendOnce(files, File{report.Event.String(), id, doc.Digest, payload.Role, hex.EncodeToString(sig), payload.Version})
+		}
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("signing %s: no root lists this key for it", payload)
+	}
+	return files, nil
+}
+
+func appendOnce(files []File, f File) []File {
+	for _, have := range files {
+		if have.KeyID == f.KeyID {
+			return files
+		}
+	}
+	return append(files, f)
+}
+
+// Payload says which payload a signature file is for, from its path.
+func Payload(name string) (folder.Version, error) {
+	return folder.ParseVersion(path.Base(path.Dir(name)) + ".json")
+}

@@ -1,0 +1,298 @@
+// Package verify judges the result of a ceremony as a stranger does: from the
+// files of a bundle, a root that the stranger already trusts, and a time.
+//
+//	v, err := verify.Files(files, trustedRoot, time.Now())
+//
+// It starts from bytes and believes nothing that the folder says of itself. In
+// turn: the payloads are taken back out of the metadata; the whole review runs
+// again; the roots must be a chain from the trusted one; each threshold is
+// counted by distinct public key; every signature carried must be good; the
+// record must hold; and go-tuf, which shares no code with any of this, must
+// come to the same result.
+//
+// A Verified is the proof that all of that was so. Only Files makes one, and
+// only a Verified can be bundled or published. It will not fetch anything, and
+// a root that expired is not trusted for new work: the time decides.
+package verify
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"tufceremony/ceremony/internal/assemble"
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/record"
+	"tufceremony/ceremony/internal/review"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// Verified is a ceremony that has been proved. Its zero value proves nothing.
+type Verified struct{ facts *Facts }
+
+// Facts are what was proved.
+type Facts struct {
+	Report  *review.Report
+	Trusted int64 // version of the root that trust began from
+	Chain   []int64
+	Roles   []Role
+	Record  []record.Chain
+	At      time.Time
+	Files   folder.Files     // as they stand in a bundle
+	Roots   map[int64][]byte // every root after the trusted one
+	NewRoot []byte           // the newest root, which may be the trusted one
+}
+
+// Role is a role that the ceremony signed.
+type Role struct {
+	folder.Version
+	Digest  string
+	Expires string
+	Counts  []Count
+}
+
+// Count is a threshold that was reached, and the fingerprints that reached it.
+type Count struct {
+	Under     int64
+	Threshold int
+	Signers   []string
+}
+
+// Facts gives what was proved, or false for the zero value.
+func (v Verified) Facts() (*Facts, bool) { return v.facts, v.facts != nil }
+
+// Files judges the files of a bundle, or of a folder with its metadata. An
+// error is a refusal; a *check.Error names the checks.
+func Files(files folder.Files, trustedRoot []byte, at time.Time) (Verified, error) {
+	j := &judge{at: at, facts: &Facts{At: at, Roots: map[int64][]byte{}}}
+	steps := []func() error{j.payloads, j.review, j.signatures, j.chain, j.roles, j.secondOpinion}
+	j.given, j.trusted = files, trustedRoot
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return Verified{}, fmt.Errorf("verifying: %w", err)
+		}
+	}
+	return Verified{j.facts}, nil
+}
+
+type judge struct {
+	given    folder.Files
+	trusted  []byte
+	at       time.Time
+	versions []folder.Version
+	full     folder.Files // given, with the payloads
+	roots    *inspect.Roots
+	facts    *Facts
+}
+
+// payloads takes the signed bytes back out of the metadata. What a bundle
+// carries is settled here: nothing that is not checked further on.
+func (j *judge) payloads() error {
+	var err error
+	if j.versions, err = j.given.Versions(folder.Metadata); err != nil {
+		return err
+	}
+	if len(j.versions) == 0 {
+		return errors.New("there is no metadata")
+	}
+	j.full, j.facts.Files = folder.Files{}, folder.Files{}
+	for name, data := range j.given {
+		if !strings.HasPrefix(name, folder.Payload+"/") {
+			j.full[name], j.facts.Files[name] = data, data
+		}
+	}
+	for _, v := range j.versions {
+		env, err := tufmeta.ParseEnvelope(j.given[folder.Metadata+"/"+v.File()])
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", v.File(), err)
+		}
+		j.full[folder.Payload+"/"+v.File()] = env.Canonical
+	}
+	return nil
+}
+
+func (j *judge) review() error {
+	report, err := review.Review(j.full)
+	if err != nil {
+		return err
+	}
+	if err := check.Refuse(report.Results); err != nil {
+		return err
+	}
+	j.facts.Report = report
+	j.facts.Record, _ = record.Read(j.full)
+	return nil
+}
+
+// signatures wants every detached signature to be good, and the metadata to
+// be exactly what they make.
+func (j *judge) signatures() error {
+	c, err := assemble.Collect(j.full)
+	if err != nil {
+		return err
+	}
+	if err := check.Refuse(c.Dropped); err != nil {
+		return err
+	}
+	made, err := c.Envelopes()
+	if err != nil {
+		return err
+	}
+	for _, v := range j.versions {
+		name := folder.Metadata + "/" + v.File()
+		if !bytes.Equal(made[name], j.given[name]) {
+			return fmt.Errorf("%s is not what its payload and signatures make", name)
+		}
+	}
+	return nil
+}
+
+// chain goes from the trusted root to the newest, and wants the bundle to have
+// started from the same place.
+func (j *judge) chain() error {
+	env, err := tufmeta.ParseEnvelope(j.trusted)
+	if err != nil {
+		return fmt.Errorf("reading the trusted root: %w", err)
+	}
+	trusted, err := tufmeta.ParseRoot(env.Signed)
+	if err != nil {
+		return fmt.Errorf("reading the trusted root: %w", err)
+	}
+	j.facts.Trusted, j.facts.NewRoot = trusted.Version, j.trusted
+	files := []inspect.File{{Name: "the trusted root", Data: j.trusted}}
+	for _, part := range []string{folder.Trusted, folder.Metadata} {
+		versions, err := j.full.Versions(part)
+		if err != nil {
+			return err
+		}
+		for _, v := range versions {
+			data := j.full[part+"/"+v.File()]
+			switch {
+			case v.Role != "root" || v.Version < trusted.Version:
+			case v.Version == trusted.Version:
+				if err := sameRoot(data, env, v); err != nil {
+					return err
+				}
+			default:
+				files = append(files, inspect.File{Name: v.File(), Data: data})
+				j.facts.Roots[v.Version] = data
+			}
+		}
+	}
+	return j.walk(files)
+}
+
+// sameRoot compares what is signed, never file bytes: published copies differ
+// in white space and in signatures.
+func sameRoot(data []byte, trusted *tufmeta.Envelope, v folder.Version) error {
+	env, err := tufmeta.ParseEnvelope(data)
+	if err != nil {
+		return err
+	}
+	if bytes.Equal(env.Canonical, trusted.Canonical) {
+		return nil
+	}
+	return check.Refuse([]check.Result{refusal("EVENT-MISMATCH", v.String(), "the bundle began from another root %d than the trusted one: it is for another repository", v.Version)})
+}
+
+func refusal(id, subject, format string, args ...any) check.Result {
+	r := check.New(id, subject, format, args...)
+	r.Level = check.Refusal
+	return r
+}
+
+func (j *judge) walk(files []inspect.File) error {
+	roots, err := inspect.Chain(files, j.at)
+	if err != nil {
+		return err
+	}
+	if err := check.Refuse(roots.Broken); err != nil {
+		return err
+	}
+	j.roots = roots
+	last := roots.Last()
+	newest := j.newest()
+	if last.Root.Version > newest {
+		return check.Refuse([]check.Result{refusal("VERSION-SEQUENCE", "bundle", "it ends at root %d, and root %d is already trusted: the bundle is older", newest, last.Root.Version)})
+	}
+	for _, l := range roots.Links {
+		j.facts.Chain = append(j.facts.Chain, l.Root.Version)
+	}
+	if data, ok := j.facts.Roots[last.Root.Version]; ok {
+		j.facts.NewRoot = data
+	}
+	return j.unexpired("root", last.Root.Common)
+}
+
+// newest is the version of the root at which the bundle ends.
+func (j *judge) newest() int64 {
+	var newest int64
+	for _, part := range []string{folder.Trusted, folder.Metadata} {
+		versions, _ := j.full.Versions(part)
+		for _, v := range versions {
+			if v.Role == "root" {
+				newest = max(newest, v.Version)
+			}
+		}
+	}
+	return newest
+}
+
+func (j *judge) unexpired(subject string, c tufmeta.Common) error {
+	for _, r := range inspect.Common(c, subject, j.at) {
+		if r.Check == "EXPIRES-PAST" || r.Check == "JSON-STRICT" {
+			r.Level = check.Refusal
+			return check.Refuse([]check.Result{r})
+		}
+	}
+	return nil
+}
+
+// roles counts each threshold again, root under both roots, the others under
+// the newest root of the chain.
+func (j *judge) roles() error {
+	last := j.roots.Last()
+	for _, v := range j.versions {
+		env, err := tufmeta.ParseEnvelope(j.given[folder.Metadata+"/"+v.File()])
+		if err != nil {
+			return err
+		}
+		common, err := tufmeta.ParseCommon(env.Signed)
+		if err != nil {
+			return err
+		}
+		if common.Type != v.Role || common.Version != v.Version {
+			return fmt.Errorf("%s says it is %s %d", v.File(), tufmeta.Printable(common.Type), common.Version)
+		}
+		role := Role{Version: v, Digest: tufmeta.Digest(env.Canonical), Expires: common.Expires}
+		under := []inspect.Link{last}
+		if v.Role == "root" && len(j.roots.Links) > 1 {
+			under = []inspect.Link{j.roots.Links[len(j.roots.Links)-2], last}
+		}
+		for _, l := range under {
+			tally := tufmeta.Count(env.Canonical, env.Signatures, l.Root.Keys, l.Root.Roles[v.Role])
+			if !tally.Reached() {
+				return check.Refuse([]check.Result{refusal("THRESHOLD-NEW", v.String(), "%d of %d signatures under root %d", tally.Valid(), tally.Threshold, l.Root.Version)})
+			}
+			role.Counts = append(role.Counts, Count{l.Root.Version, tally.Threshold, tally.Signers})
+		}
+		if err := j.unexpired(v.Role, common); err != nil {
+			return err
+		}
+		j.facts.Roles = append(j.facts.Roles, role)
+	}
+	slices.SortStableFunc(j.facts.Roles, func(a, b Role) int { return strings.Compare(order(a.Role), order(b.Role)) })
+	return nil
+}
+
+func order(role string) string {
+	if role == "root" {
+		return ""
+	}
+	return role
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tufceremony/ceremony/internal/assemble"
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/record"
+	"tufceremony/ceremony/internal/sign"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+func mergeCommand(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "merge DIR FROM...",
+		Short: "take signatures and records from other copies of the folder",
+		Long: `merge takes over what is new in other copies of the ceremony folder. A signature
+that is empty, invalid, a duplicate, by a stranger or of another event is left
+out, and merge says why. The order in which copies are named does not matter.`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error { return runMerge(env, args[0], args[1:]) },
+	}
+}
+
+func runMerge(env *environment, dir string, from []string) error {
+	files, err := readFolder(dir)
+	if err != nil {
+		return err
+	}
+	c, err := assemble.Collect(files)
+	if err != nil {
+		return err
+	}
+	m := &merging{files: files, c: c, take: map[string][]byte{}}
+	for _, other := range from {
+		theirs, err := readFolder(other)
+		if err != nil {
+			return err
+		}
+		m.signatures(other, theirs)
+		m.records(other, theirs)
+	}
+	return m.write(env, dir)
+}
+
+type merging struct {
+	files   folder.Files
+	c       *assemble.Collection
+	take    map[string][]byte // in order
+	order   []string
+	dropped []check.Result
+}
+
+func (m *merging) add(name string, data []byte) {
+	if _, ok := m.take[name]; !ok {
+		m.order = append(m.order, name)
+	}
+	m.take[name] = data
+}
+
+func (m *merging) drop(other string, r check.Result) {
+	r.Subject = filepath.ToSlash(other) + "/" + r.Subject
+	r.Level = check.Draft.Level(r)
+	m.dropped = append(m.dropped, r)
+}
+
+func (m *merging) signatures(other string, theirs folder.Files) {
+	for _, name := range theirs.Names(folder.Signatures) {
+		data := theirs[name]
+		have, ok := m.files[name]
+		if !ok {
+			have, ok = m.take[name]
+		}
+		switch bad := m.c.Judge(name, data); {
+		case bad != nil:
+			m.drop(other, *bad)
+		case !ok:
+			m.add(name, data)
+		case string(have) != string(data) && m.c.Judge(name, have) == nil:
+			m.drop(other, check.New("SIG-DUPLICATE", name, "the key has signed this payload already, and one signature is kept"))
+		}
+	}
+}
+
+func (m *merging) records(other string, theirs folder.Files) {
+	for _, name := range theirs.Names(folder.Record) {
+		known := folder.Files{}
+		if data, ok := m.files[name]; ok {
+			known[name] = data
+		}
+		if data, ok := m.take[name]; ok {
+			known[name] = data
+		}
+		as, err := record.Merge(known, name, theirs[name])
+		switch {
+		case err != nil:
+			m.drop(other, check.New("RECORD-BROKEN", name, "%v", err))
+		case as != "" && string(m.files[as]) != string(theirs[name]):
+			m.add(as, theirs[name])
+		}
+	}
+}
+
+func (m *merging) write(env *environment, dir string) error {
+	var taken []string
+	for _, name := range m.order {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		put := durable.Create
+		if strings.HasPrefix(name, folder.Record+"/") {
+			put = durable.Replace // a chain that has grown
+		}
+		if err := put(path, m.take[name]); err != nil {
+			return err
+		}
+		if f, err := sign.Parse(name, m.take[name]); err == nil {
+			taken = append(taken, f.Name())
+		}
+	}
+	if len(taken) > 0 {
+		binary, err := env.binary()
+		if err != nil {
+			return err
+		}
+		line := record.Line{Act: "merge", At: env.today().Format(tufmeta.TimeFormat), Binary: binary, Event: m.c.Event.String(), Taken: taken}
+		if err := record.Append(dir, env.sitting(dir), line); err != nil {
+			return err
+		}
+	}
+	m.print(env, dir, taken)
+	return nil
+}
+
+func (m *merging) print(env *environment, dir string, taken []string) {
+	if len(m.order) == 0 {
+		fmt.Fprintln(env.out, "Nothing new.")
+	}
+	for _, name := range taken {
+		fmt.Fprintf(env.out, "Took %s\n", shorten(name))
+	}
+	if n := len(m.order) - len(taken); n > 0 {
+		fmt.Fprintf(env.out, "Took %s of the record.\n", plural(n, "chain"))
+	}
+	if len(m.dropped) > 0 {
+		fmt.Fprintf(env.out, "Left out %s:\n", plural(len(m.dropped), "file"))
+		for _, r := range m.dropped {
+			wrapTo(env.out, "  "+r.Check+", ", "    ", shorten(r.Subject)+": "+r.Detail)
+		}
+	}
+	fmt.Fprintf(env.out, "Next: ceremony status %s\n", dir)
+}
+
+// shorten cuts a key ID in a signature's path to what fits on a line.
+func shorten(name string) string {
+	base := filepath.Base(name)
+	if id, ok := strings.CutSuffix(base, ".json"); ok && len(id) == 64 {
+		return strings.TrimSuffix(name, base) + id[:16] + "….json"
+	}
+	return name
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// width is that of the narrowest terminal that people film.
+const width = 80
+
+// guard is the last line of defence between text from metadata and the
+// terminal: whatever control or bidirectional character comes through is
+// written as an escape. Line feeds and tabs are the program's own.
+type guard struct{ w io.Writer }
+
+func (g guard) Write(p []byte) (int, error) {
+	var out strings.Builder
+	for line := range strings.SplitAfterSeq(string(p), "\n") {
+		text, newline := strings.CutSuffix(line, "\n")
+		out.WriteString(tufmeta.Printable(text))
+		if newline {
+			out.WriteByte('\n')
+		}
+	}
+	if _, err := io.WriteString(g.w, out.String()); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// wrapTo writes text in lines of the terminal's width. A word that is longer
+// than a line, a digest or a path, stays whole.
+func wrapTo(w io.Writer, first, rest, text string) {
+	line := first
+	empty := true
+	for _, word := range strings.Fields(text) {
+		if !empty && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			fmt.Fprintln(w, line)
+			line, empty = rest, true
+		}
+		if !empty {
+			line += " "
+		}
+		line += word
+		empty = false
+	}
+	fmt.Fprintln(w, line)
+}
+
+// printJSON writes a value for machines.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// plural says "1 file" or "3 files".
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

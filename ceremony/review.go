@@ -1,0 +1,194 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/review"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+func reviewCommand(env *environment) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "review DIR",
+		Short: "show what would be signed, old beside new, and what is wrong with it",
+		Long: `review reads plan, trusted metadata and payloads, and shows what changes: keys by
+holder, device and fingerprint, thresholds, expiry, versions, targets. Findings
+name their check; "ceremony checks" explains each. The event ID at the end
+stands for all of it: people compare it, and type its first four words to sign.
+Exit status 1 where a check refuses.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			files, err := readFolder(args[0])
+			if err != nil {
+				return err
+			}
+			report, err := review.Review(files)
+			if err != nil {
+				return hint(err, "`ceremony draft %s` makes the payloads", args[0])
+			}
+			if asJSON {
+				err = printJSON(env.out, reviewJSON(report))
+			} else {
+				printReview(env.out, report)
+			}
+			if err != nil {
+				return err
+			}
+			return check.Refuse(report.Results)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "for machines")
+	return c
+}
+
+type reviewDocument struct {
+	Role    string          `json:"role"`
+	Version int64           `json:"version"`
+	SHA256  string          `json:"sha256"`
+	Words   string          `json:"words"`
+	Changes []review.Change `json:"changes"`
+}
+
+type reviewReport struct {
+	Kind       string           `json:"kind"`
+	Repository string           `json:"repository"`
+	Rehearsal  bool             `json:"rehearsal"`
+	Opens      string           `json:"opens"`
+	Closes     string           `json:"closes"`
+	Event      string           `json:"event"`
+	EventWords string           `json:"event_words"`
+	Documents  []reviewDocument `json:"documents"`
+	Findings   []check.Result   `json:"findings"`
+}
+
+func reviewJSON(r *review.Report) reviewReport {
+	out := reviewReport{
+		Kind: string(r.Plan.Kind), Repository: r.Plan.Repository, Rehearsal: r.Plan.Rehearsal,
+		Opens: r.Plan.Opens.Format(tufmeta.TimeFormat), Closes: r.Plan.Closes.Format(tufmeta.TimeFormat),
+		Event: r.Event.String(), EventWords: tufmeta.Words(r.Event[:]), Findings: r.Results,
+	}
+	if out.Findings == nil {
+		out.Findings = []check.Result{}
+	}
+	for _, d := range r.Documents {
+		out.Documents = append(out.Documents, reviewDocument{d.Role, d.Version.Version, d.Digest, d.Words, d.Changes})
+	}
+	return out
+}
+
+// printReview shows a review to the people who read it aloud.
+func printReview(w io.Writer, r *review.Report) {
+	p := r.Plan
+	fmt.Fprintf(w, "Review: %s of %q\n", p.Kind, tufmeta.Printable(p.Repository))
+	if p.Rehearsal {
+		fmt.Fprintln(w, "REHEARSAL: nothing of this can be published for real.")
+	}
+	fmt.Fprintf(w, "Signing from %s\n          to %s\n", p.Opens.Format(tufmeta.TimeFormat), p.Closes.Format(tufmeta.TimeFormat))
+	for _, d := range r.Documents {
+		printDocument(w, d)
+	}
+	printResults(w, r.Results)
+	fmt.Fprintln(w, "\nThe event ID stands for plan, trusted metadata and payloads. Compare all of it:")
+	printDigest(w, r.Event.String(), tufmeta.Words(r.Event[:]))
+	fmt.Fprintf(w, "To approve, a holder types its first four words:\n  %s\n", r.Event.Words())
+}
+
+func printDocument(w io.Writer, d review.Document) {
+	fmt.Fprintf(w, "\n%s, %s\n", d.Version.File(), plural(len(d.Payload), "byte"))
+	fmt.Fprintf(w, "    %-20s %-27s %s\n", "", "old", "new")
+	for _, c := range d.Changes {
+		printChange(w, c)
+	}
+	fmt.Fprintf(w, "  what is signed (sha256sum payload/%s):\n", d.Version.File())
+	printDigest(w, d.Digest, d.Words)
+}
+
+func printChange(w io.Writer, c review.Change) {
+	switch {
+	case c.Key != "":
+		for _, text := range sides(c) {
+			wrapTo(w, "  "+c.Mark+"   ", "        ", text)
+		}
+		if c.Mark != "=" {
+			fmt.Fprintf(w, "        SHA-256 %s\n", c.Key)
+		}
+	case len(c.Old) <= 27 && len(c.New) <= 27 && len(c.What) <= 20:
+		fmt.Fprintf(w, "  %s %-20s %-27s %s\n", c.Mark, c.What, dash(c.Old), dash(c.New))
+	default:
+		fmt.Fprintf(w, "  %s %s\n", c.Mark, c.What)
+		if c.Old != "" && c.Old != c.New {
+			wrapTo(w, "      old: ", "           ", c.Old)
+		}
+		if c.New != "" {
+			wrapTo(w, "      new: ", "           ", c.New)
+		}
+	}
+}
+
+// sides are the texts of a key's change: one, unless its key ID changes.
+func sides(c review.Change) []string {
+	switch {
+	case c.Old == "" || c.Old == c.New:
+		return []string{c.New}
+	case c.New == "":
+		return []string{c.Old}
+	}
+	return []string{"old: " + c.Old, "new: " + c.New}
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// printDigest writes a SHA-256 as hex in groups and as words, eight a line, so
+// that two people can read it to each other.
+func printDigest(w io.Writer, hex, words string) {
+	fmt.Fprintf(w, "    %s\n", hex)
+	list := strings.Fields(words)
+	for len(list) > 0 {
+		n := min(4, len(list))
+		fmt.Fprintf(w, "      %s\n", strings.TrimRight(fmt.Sprintf("%-12s%-17s%-12s%s", pad(list[:n])...), " "))
+		list = list[n:]
+	}
+}
+
+func pad(words []string) []any {
+	out := make([]any, 4)
+	for i := range out {
+		out[i] = ""
+		if i < len(words) {
+			out[i] = words[i]
+		}
+	}
+	return out
+}
+
+// printResults lists findings, the heaviest first.
+func printResults(w io.Writer, results []check.Result) {
+	fmt.Fprintln(w)
+	if len(results) == 0 {
+		fmt.Fprintln(w, "Findings: none.")
+		return
+	}
+	fmt.Fprintln(w, "Findings (`ceremony checks` explains each):")
+	for _, level := range []check.Level{check.Refusal, check.Finding, check.Note} {
+		for _, r := range results {
+			if r.Level != level {
+				continue
+			}
+			wrapTo(w, fmt.Sprintf("  %-8s %s, ", r.Level, r.Check), "           ", r.Subject+": "+r.Detail)
+			if r.Waived != "" {
+				wrapTo(w, "           waived by the plan: ", "           ", r.Waived)
+			}
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"tufceremony/ceremony/internal/assemble"
+	"tufceremony/ceremony/internal/bundle"
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/tufmeta"
+	"tufceremony/ceremony/internal/verify"
+)
+
+func sealCommand(env *environment) *cobra.Command {
+	var output string
+	c := &cobra.Command{
+		Use:   "seal DIR -o FILE",
+		Short: "assemble and verify the metadata, and write the bundle",
+		Long: `seal puts payloads and signatures together, verifies the result as a stranger
+would, and writes one file with everything that proves it. The same folder
+always gives the same bytes. Below any threshold it refuses.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if output == "" {
+				return usage(c, errors.New("seal: no output file is named"))
+			}
+			return runSeal(env, args[0], output)
+		},
+	}
+	c.Flags().StringVarP(&output, "output", "o", "", "`FILE` to write; it must not exist")
+	return c
+}
+
+func runSeal(env *environment, dir, output string) error {
+	if _, err := os.Lstat(output); err == nil {
+		return hint(fmt.Errorf("sealing into %q: %w", output, fs.ErrExist), "name another file; a bundle is never overwritten")
+	}
+	files, err := readFolder(dir)
+	if err != nil {
+		return err
+	}
+	c, err := assemble.Collect(files)
+	if err != nil {
+		return err
+	}
+	metadata, err := c.Envelopes()
+	if err != nil {
+		return hint(err, "`ceremony status %s` names who is missing", dir)
+	}
+	sealed, dropped := sealable(files, c, metadata)
+	verified, err := verify.Files(sealed, trustedRoot(files, metadata), env.today())
+	if err != nil {
+		return err
+	}
+	data, err := bundle.Encode(verified)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(metadata)) {
+		if _, err := durable.Ensure(filepath.Join(dir, filepath.FromSlash(name)), metadata[name]); err != nil {
+			return hint(err, "the folder was sealed before with other signatures: use that bundle, or remove metadata/ to seal again")
+		}
+	}
+	if err := durable.Create(output, data); err != nil {
+		return err
+	}
+	if len(dropped) > 0 {
+		printResults(env.out, dropped)
+		fmt.Fprintln(env.out)
+	}
+	facts, _ := verified.Facts()
+	fmt.Fprintf(env.out, "Sealed %s, %s\n", output, plural(len(data), "byte"))
+	for _, r := range facts.Roles {
+		fmt.Fprintf(env.out, "  %-12s %s\n", r.Version, counts(r))
+	}
+	fmt.Fprintln(env.out, "  SHA-256 of the bundle:")
+	digest := tufmeta.Digest(data)
+	printDigest(env.out, digest, wordsOf(digest))
+	fmt.Fprintf(env.out, "Next: ceremony verify %s --trusted-root ROOT\n", output)
+	return nil
+}
+
+// sealable is what goes into a bundle: the folder without payloads, which the
+// metadata contains, and without signatures that do not count.
+func sealable(files folder.Files, c *assemble.Collection, metadata folder.Files) (folder.Files, []check.Result) {
+	out := maps.Clone(files)
+	for _, part := range []string{folder.Payload, folder.Metadata} {
+		for _, name := range files.Names(part) {
+			delete(out, name)
+		}
+	}
+	for _, r := range c.Dropped {
+		delete(out, r.Subject)
+	}
+	maps.Copy(out, metadata)
+	return out, c.Dropped
+}
+
+// trustedRoot is the newest root in trusted/. A genesis has none, and begins
+// with its own.
+func trustedRoot(files, metadata folder.Files) []byte {
+	var newest []byte
+	versions, _ := files.Versions(folder.Trusted)
+	for _, v := range versions {
+		if v.Role == "root" {
+			newest = files[folder.Trusted+"/"+v.File()]
+		}
+	}
+	if newest == nil {
+		newest = metadata[folder.Metadata+"/1.root.json"]
+	}
+	return newest
+}

@@ -1,0 +1,316 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tufceremony/ceremony/internal/assemble"
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/record"
+	"tufceremony/ceremony/internal/review"
+	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/sign"
+	"tufceremony/ceremony/internal/tufmeta"
+	"tufceremony/hsm"
+)
+
+func signCommand(env *environment) *cobra.Command {
+	var token, approve string
+	c := &cobra.Command{
+		Use:   "sign DIR --token NAME",
+		Short: "sign with one token everything that its key signs",
+		Long: `sign finds the token's device, matches serial and public key with the plan, shows
+the review, takes the approval as the first four words of the event ID, asks for
+the PIN, and writes one verified signature for each role and key ID. Nothing is
+written before the signature has been verified with the plan's public key.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if token == "" {
+				return usage(c, errors.New("sign: no token is named"))
+			}
+			return runSign(env, args[0], token, approve)
+		},
+	}
+	c.Flags().StringVar(&token, "token", "", "`NAME` of the token in the plan")
+	c.Flags().StringVar(&approve, "approve", "", "the first four `WORDS` of the event ID, instead of typing them")
+	return c
+}
+
+// task is one payload that a token signs, under all its key IDs.
+type task struct {
+	payload folder.Version
+	keyIDs  []string
+}
+
+func runSign(env *environment, dir, name, approve string) error {
+	now := env.today()
+	files, err := readFolder(dir)
+	if err != nil {
+		return err
+	}
+	report, err := review.Review(files)
+	if err != nil {
+		return hint(err, "`ceremony draft %s` makes the payloads", dir)
+	}
+	token, ok := report.Plan.Roster.Token(name)
+	if !ok {
+		return hint(fmt.Errorf("signing: the plan has no token %q", name), "the plan's tokens: %s", tokenNames(report))
+	}
+	if err := errors.Join(check.Refuse(report.Results), report.InWindow(now)); err != nil {
+		return err
+	}
+	tasks := tasksOf(report, token)
+	if len(tasks) == 0 {
+		return hint(fmt.Errorf("signing: the key of token %q signs nothing in this ceremony: SIG-FOREIGN", name), "`ceremony status %s` names those who sign", dir)
+	}
+	s := &signing{env: env, dir: dir, report: report, token: token, tasks: tasks}
+	if s.done() {
+		return s.finish(nil)
+	}
+	return s.run(now, approve)
+}
+
+func tokenNames(report *review.Report) string {
+	var names []string
+	for _, t := range report.Plan.Roster.Tokens() {
+		names = append(names, t.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// tasksOf lists what a token's key signs, root first.
+func tasksOf(report *review.Report, token *roster.Token) []task {
+	var tasks []task
+	for _, d := range report.Demands {
+		for _, m := range d.Members(&report.Plan.Roster) {
+			if m.Token != token {
+				continue
+			}
+			i := slices.IndexFunc(tasks, func(t task) bool { return t.payload == d.Payload })
+			if i < 0 {
+				tasks = append(tasks, task{payload: d.Payload})
+				i = len(tasks) - 1
+			}
+			for _, id := range m.KeyIDs {
+				if !slices.Contains(tasks[i].keyIDs, id) {
+					tasks[i].keyIDs = append(tasks[i].keyIDs, id)
+				}
+			}
+		}
+	}
+	return tasks
+}
+
+// signing is one holder at one machine.
+type signing struct {
+	env    *environment
+	dir    string
+	report *review.Report
+	token  *roster.Token
+	tasks  []task
+	device string // as the device itself says
+}
+
+// done reports whether everything that the token signs is signed already, as
+// when a killed command is run again.
+func (s *signing) done() bool {
+	c, err := assemble.Collect(s.report.Files())
+	if err != nil {
+		return false
+	}
+	for _, t := range s.tasks {
+		for _, id := range t.keyIDs {
+			if !slices.ContainsFunc(c.Good[t.payload], func(f sign.File) bool { return f.KeyID == id }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (s *signing) run(now time.Time, approve string) error {
+	device, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer device.Close()
+	key, err := s.match(device)
+	if err != nil {
+		return err
+	}
+	printReview(s.env.out, s.report)
+	fmt.Fprintf(s.env.out, "\nToken %s is here: %s. It will sign:\n", s.token.Name, s.device)
+	for _, t := range s.tasks {
+		fmt.Fprintf(s.env.out, "  %s\n", t.payload)
+	}
+	approval, err := s.approve(now, approve)
+	if err != nil {
+		return err
+	}
+	signer, err := device.Signer(key, &pinPrompter{s.env, s.token.Name})
+	if err != nil {
+		return deviceHint(err, s.dir, s.token.Name)
+	}
+	var signatures []sign.File
+	for _, t := range s.tasks {
+		made, err := sign.Sign(approval, t.payload, t.keyIDs, key.Public, signer)
+		if err != nil {
+			return deviceHint(err, s.dir, s.token.Name)
+		}
+		signatures = append(signatures, made...)
+	}
+	return s.finish(signatures)
+}
+
+// open finds the device. Nothing has been asked of its holder yet.
+func (s *signing) open() (hsm.Token, error) {
+	if s.token.URI == "" {
+		return nil, hint(fmt.Errorf("signing: the plan does not say where the device of token %q is", s.token.Name),
+			"a uri: for it in plan.yaml makes another event, so it is for the next draft")
+	}
+	device, err := openToken(s.token.URI, s.dir)
+	if err != nil {
+		return nil, deviceHint(fmt.Errorf("signing with token %q: %w", s.token.Name, err), s.dir, s.token.Name)
+	}
+	return device, nil
+}
+
+// match compares device and key with the plan. It comes before approval and
+// PIN, so that no try is spent on the wrong device.
+func (s *signing) match(device hsm.Token) (hsm.Key, error) {
+	info, err := device.Info()
+	if err != nil {
+		return hsm.Key{}, deviceHint(err, s.dir, s.token.Name)
+	}
+	s.device = deviceName(info)
+	if s.token.Serial != "" && info.Serial != s.token.Serial {
+		return hsm.Key{}, hint(fmt.Errorf("signing: this is another device: it says serial %q, and the plan has %q for token %q", tufmeta.Printable(info.Serial), s.token.Serial, s.token.Name),
+			"insert the device that the plan names; no PIN was asked for")
+	}
+	keys, err := device.Keys()
+	if err != nil {
+		return hsm.Key{}, deviceHint(err, s.dir, s.token.Name)
+	}
+	for _, key := range keys {
+		if fingerprint, err := tufmeta.Fingerprint(key.Public); err == nil && fingerprint == s.token.Key.Fingerprint() {
+			return key, nil
+		}
+	}
+	return hsm.Key{}, hint(fmt.Errorf("signing: the device does not hold the key that the plan has for token %q: SIG-FOREIGN", s.token.Name),
+		"it may be another holder's device; no PIN was asked for, and nothing was signed")
+}
+
+func deviceName(info hsm.Info) string {
+	name := strings.TrimSpace(tufmeta.Printable(info.Model))
+	if info.Label != "" {
+		name += " " + fmt.Sprintf("%q", tufmeta.Printable(info.Label))
+	}
+	return strings.TrimSpace(name + ", serial " + tufmeta.Printable(info.Serial))
+}
+
+func (s *signing) approve(now time.Time, words string) (review.Approval, error) {
+	if words == "" {
+		var err error
+		fmt.Fprintln(s.env.out)
+		words, err = s.env.ask.Line("Type the first four words of the event ID to approve: ")
+		if err != nil {
+			return review.Approval{}, hint(err, "sign at a terminal, or give --approve \"w1 w2 w3 w4\"")
+		}
+	}
+	approval, err := s.report.Approve(words, now)
+	return approval, hint(err, "nothing was signed; compare the event ID with the other copies of the folder, and run the command again")
+}
+
+// finish writes signatures and record, and says what was done. What an earlier,
+// killed run has written is kept.
+func (s *signing) finish(signatures []sign.File) error {
+	for _, f := range signatures {
+		if _, ok := s.report.Files()[f.Name()]; ok {
+			continue
+		}
+		if err := durable.Create(filepath.Join(s.dir, filepath.FromSlash(f.Name())), f.Encode()); err != nil {
+			return err
+		}
+	}
+	for _, t := range s.tasks {
+		if err := s.record(t); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(s.env.out)
+	verb := "Signed and verified"
+	if len(signatures) == 0 {
+		verb = "Signed before, nothing to do"
+	}
+	fmt.Fprintf(s.env.out, "%s, with token %s:\n", verb, s.token.Name)
+	for _, t := range s.tasks {
+		for _, id := range t.keyIDs {
+			fmt.Fprintf(s.env.out, "  %s under key ID %s…\n", t.payload, id[:min(16, len(id))])
+		}
+	}
+	fmt.Fprintf(s.env.out, "Next: take the folder back to whoever merges. ceremony status %s\n", s.dir)
+	return nil
+}
+
+func (s *signing) record(t task) error {
+	doc, _ := s.report.Document(t.payload)
+	chains, _ := record.Read(s.report.Files())
+	if record.Has(chains, "sign", doc.Digest, t.keyIDs[0]) {
+		return nil
+	}
+	binary, err := s.env.binary()
+	if err != nil {
+		return err
+	}
+	return record.Append(s.dir, s.env.sitting(s.dir), record.Line{
+		Act: "sign", At: s.env.today().Format(tufmeta.TimeFormat), Binary: binary, Event: s.report.Event.String(),
+		Role: t.payload.Role, Version: t.payload.Version, Digest: doc.Digest,
+		Token: s.token.Name, Device: s.device, KeyIDs: t.keyIDs, Waivers: s.report.Plan.Waivers,
+	})
+}
+
+// pinPrompter asks the holder on behalf of a driver.
+type pinPrompter struct {
+	env  *environment
+	name string
+}
+
+func (p *pinPrompter) PIN(r hsm.PINRequest) ([]byte, error) {
+	tries := "tries left: not told by the device"
+	if r.TriesLeft != hsm.Unknown {
+		tries = fmt.Sprintf("%d %s left", r.TriesLeft, map[bool]string{true: "try", false: "tries"}[r.TriesLeft == 1])
+	}
+	pin, err := p.env.ask.Secret(fmt.Sprintf("PIN of token %s (%s): ", p.name, tries))
+	return pin, hint(err, "a PIN is typed at a terminal, or read from a file that the plan's token URI names with pin-source")
+}
+
+func (p *pinPrompter) Touch(r hsm.TouchRequest) {
+	fmt.Fprintf(p.env.out, "Touch the device now: %s. It waits %d seconds.\n", p.name, r.Seconds)
+}
+
+// deviceHint says what to do about what a device answered.
+func deviceHint(err error, dir, name string) error {
+	again := fmt.Sprintf("`ceremony sign %s --token %s`", dir, name)
+	var pin *hsm.PINError
+	switch {
+	case errors.As(err, &pin):
+		return hint(err, "nothing was signed and nothing is tried again by itself; think before you run %s again", again)
+	case errors.Is(err, hsm.ErrPINLocked):
+		return hint(err, "nothing was signed; only the PUK or the SO PIN opens the device again. Let the others sign: `ceremony status %s` says whether they are enough", dir)
+	case errors.Is(err, hsm.ErrRemoved):
+		return hint(err, "nothing was signed; insert the device again and run %s", again)
+	case errors.Is(err, hsm.ErrTouchMissed):
+		return hint(err, "nothing was signed and no PIN try was spent; run %s again and touch the device when it blinks", again)
+	case errors.Is(err, hsm.ErrNotFound):
+		return hint(err, "insert the device that the plan names for token %q, and run %s again", name, again)
+	}
+	return hint(err, "nothing was signed; `ceremony status %s` says where the ceremony stands", dir)
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tufceremony/ceremony/internal/assemble"
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+func statusCommand(env *environment) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "status DIR",
+		Short: "show who has signed, who is missing, and what comes next",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			files, err := readFolder(args[0])
+			if err != nil {
+				return err
+			}
+			p, err := readPlan(files)
+			if err != nil {
+				return err
+			}
+			c, err := assemble.Collect(files)
+			if err != nil {
+				return err
+			}
+			s := &status{args[0], p, c, c.Progress(&p.Roster)}
+			if asJSON {
+				return printJSON(env.out, s.json())
+			}
+			s.print(env.out)
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "for machines")
+	return c
+}
+
+type status struct {
+	dir      string
+	plan     *plan.Plan
+	c        *assemble.Collection
+	progress []assemble.Progress
+}
+
+func (s *status) print(w io.Writer) {
+	fmt.Fprintf(w, "%s of %q\n", s.plan.Kind, tufmeta.Printable(s.plan.Repository))
+	fmt.Fprintf(w, "Signing from %s\n          to %s\n\n", s.plan.Opens.Format(tufmeta.TimeFormat), s.plan.Closes.Format(tufmeta.TimeFormat))
+	s.people(w)
+	fmt.Fprintln(w)
+	for _, p := range s.progress {
+		which := "under its own root"
+		if p.Old {
+			which = "under the old root"
+		}
+		verdict := "enough"
+		if !p.Reached() {
+			verdict = fmt.Sprintf("%d missing", max(p.Role.Threshold-p.Have, 1))
+		}
+		fmt.Fprintf(w, "%-12s %-19s %d of %d: %s\n", p.Payload, which, p.Have, p.Role.Threshold, verdict)
+	}
+	if len(s.c.Dropped) > 0 {
+		printResults(w, s.c.Dropped)
+	}
+	fmt.Fprintln(w)
+	wrapTo(w, "Next: ", "      ", s.next())
+}
+
+// people is the table: a line a token, with what it signed and what it could.
+func (s *status) people(w io.Writer) {
+	fmt.Fprintf(w, "%-24s %-28s %s\n", "token", "signed", "can still sign")
+	for _, name := range s.names() {
+		signed, open := s.of(name)
+		fmt.Fprintf(w, "%-24s %-28s %s\n", name, dash(strings.Join(signed, ", ")), dash(strings.Join(open, ", ")))
+	}
+}
+
+// label names a member: its token, or its key where the plan knows no token.
+func label(m assemble.Member) string {
+	switch {
+	case m.Token == nil:
+		return "key " + roster.Short(m.Fingerprint)
+	case m.Token.Lost:
+		return m.Token.Name + " (lost)"
+	}
+	return m.Token.Name
+}
+
+func (s *status) names() []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, p := range s.progress {
+		for _, m := range p.Members {
+			if name := label(m); !seen[name] {
+				seen[name] = true
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+func (s *status) of(name string) (signed, open []string) {
+	seen := map[string]bool{}
+	for _, p := range s.progress {
+		for _, m := range p.Members {
+			payload := p.Payload.String()
+			if label(m) != name || seen[payload] {
+				continue
+			}
+			seen[payload] = true
+			switch {
+			case m.Signed:
+				signed = append(signed, payload)
+			case m.CanSign():
+				open = append(open, payload)
+			}
+		}
+	}
+	return signed, open
+}
+
+func (s *status) next() string {
+	for _, p := range s.progress {
+		if !p.Reached() {
+			var who []string
+			for _, m := range p.Members {
+				if !m.Signed && m.CanSign() {
+					who = append(who, m.Token.Name)
+				}
+			}
+			return fmt.Sprintf("more signatures for %s. Who can: %s. ceremony sign %s --token NAME", p.Payload, dash(strings.Join(who, ", ")), s.dir)
+		}
+	}
+	if len(s.progress) == 0 {
+		return "nothing is drafted. ceremony draft " + s.dir
+	}
+	return fmt.Sprintf("every threshold is reached. ceremony seal %s -o FILE", s.dir)
+}
+
+type statusDemand struct {
+	Payload   string   `json:"payload"`
+	Under     int64    `json:"under_root"`
+	Old       bool     `json:"old"`
+	Have      int      `json:"have"`
+	Threshold int      `json:"threshold"`
+	Signed    []string `json:"signed"`
+	Missing   []string `json:"missing"`
+}
+
+type statusReport struct {
+	Event   string         `json:"event"`
+	Opens   string         `json:"opens"`
+	Closes  string         `json:"closes"`
+	Demands []statusDemand `json:"demands"`
+	Dropped []check.Result `json:"dropped"`
+	Next    string         `json:"next"`
+}
+
+func (s *status) json() statusReport {
+	out := statusReport{
+		Event: s.c.Event.String(), Opens: s.plan.Opens.Format(tufmeta.TimeFormat), Closes: s.plan.Closes.Format(tufmeta.TimeFormat),
+		Demands: []statusDemand{}, Dropped: append([]check.Result{}, s.c.Dropped...), Next: s.next(),
+	}
+	for _, p := range s.progress {
+		d := statusDemand{p.Payload.String(), p.Under, p.Old, p.Have, p.Role.Threshold, []string{}, []string{}}
+		for _, m := range p.Members {
+			if m.Signed {
+				d.Signed = append(d.Signed, label(m))
+			} else {
+				d.Missing = append(d.Missing, label(m))
+			}
+		}
+		out.Demands = append(out.Demands, d)
+	}
+	return out
+}

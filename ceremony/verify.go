@@ -1,0 +1,171 @@
+package main
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tufceremony/ceremony/internal/bundle"
+	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/tufmeta"
+	"tufceremony/ceremony/internal/verify"
+)
+
+func verifyCommand(env *environment) *cobra.Command {
+	var root, at string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "verify FILE --trusted-root ROOT",
+		Short: "check a bundle as a stranger, from a root you already trust",
+		Long: `verify needs the bundle, a root that you trust, and nothing else. It checks the
+bundle's bytes, the chain of roots from yours to the newest, every threshold by
+distinct public key, every signature, the plan, the record, and asks go-tuf for
+a second opinion. It prints what it proved. Exit status 1 where anything fails.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if root == "" {
+				return usage(c, errors.New("verify: no trusted root is named"))
+			}
+			when, err := judgeAt(env, at)
+			if err != nil {
+				return usage(c, err)
+			}
+			trusted, err := os.ReadFile(root)
+			if err != nil {
+				return hint(fmt.Errorf("reading the trusted root: %w", err), "name the root.json that your clients ship with, or a later one")
+			}
+			verified, data, err := verifyBundle(args[0], trusted, when)
+			if err != nil {
+				return err
+			}
+			facts, _ := verified.Facts()
+			if asJSON {
+				return printJSON(env.out, proofJSON(facts, data))
+			}
+			printProof(env.out, facts, data)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&root, "trusted-root", "", "`ROOT` metadata that you trust already")
+	c.Flags().StringVar(&at, "at", "", "judge expiry at this `TIME` (UTC, 2027-01-31T09:00:00Z) instead of now")
+	c.Flags().BoolVar(&asJSON, "json", false, "for machines")
+	return c
+}
+
+// judgeAt is the time at which expiry is judged: the clock, or what was asked.
+func judgeAt(env *environment, at string) (time.Time, error) {
+	if at == "" {
+		return env.today(), nil
+	}
+	if !tufmeta.WellFormedTime(at) {
+		return time.Time{}, fmt.Errorf("the time %q is not of the form 2027-01-31T09:00:00Z", at)
+	}
+	return time.Parse(tufmeta.TimeFormat, at)
+}
+
+func verifyBundle(file string, trusted []byte, at time.Time) (verify.Verified, []byte, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return verify.Verified{}, nil, fmt.Errorf("reading the bundle: %w", err)
+	}
+	files, err := bundle.Decode(data)
+	if err != nil {
+		return verify.Verified{}, nil, hint(fmt.Errorf("%q: %w", file, err), "get the bundle again from where it was sealed, and compare its SHA-256 with the one that was read aloud")
+	}
+	verified, err := verify.Files(files, trusted, at)
+	return verified, data, err
+}
+
+func counts(r verify.Role) string {
+	var parts []string
+	for _, c := range r.Counts {
+		parts = append(parts, fmt.Sprintf("%d signatures of %d needed under root %d", len(c.Signers), c.Threshold, c.Under))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func wordsOf(digest string) string {
+	raw, _ := hex.DecodeString(digest)
+	return tufmeta.Words(raw)
+}
+
+func printProof(w io.Writer, f *verify.Facts, data []byte) {
+	p := f.Report.Plan
+	fmt.Fprintf(w, "Verified: %s of %q\n", p.Kind, tufmeta.Printable(p.Repository))
+	if p.Rehearsal {
+		fmt.Fprintln(w, "REHEARSAL: nothing of this can be published for real.")
+	}
+	fmt.Fprintf(w, "Trust begins at root %d", f.Trusted)
+	if last := f.Chain[len(f.Chain)-1]; last != f.Trusted {
+		fmt.Fprintf(w, " and reaches root %d, each signed under the one before", last)
+	}
+	fmt.Fprintln(w, ".")
+	for _, r := range f.Roles {
+		fmt.Fprintf(w, "\n%s, expires %s\n", r.File(), r.Expires)
+		for _, c := range r.Counts {
+			fmt.Fprintf(w, "  under root %d: %d valid signatures, %d needed\n", c.Under, len(c.Signers), c.Threshold)
+			for _, signer := range c.Signers {
+				wrapTo(w, "    ", "      ", p.Roster.Describe(signer))
+			}
+		}
+		fmt.Fprintln(w, "  what was signed, SHA-256:")
+		printDigest(w, r.Digest, wordsOf(r.Digest))
+	}
+	lines := 0
+	for _, c := range f.Record {
+		lines += len(c.Lines)
+	}
+	fmt.Fprintf(w, "\nThe record holds: %s in %s. go-tuf agrees.\n", plural(lines, "act"), plural(len(f.Record), "chain"))
+	printResults(w, f.Report.Results)
+	fmt.Fprintln(w, "\nEvent ID, as it was read aloud at the ceremony:")
+	printDigest(w, f.Report.Event.String(), tufmeta.Words(f.Report.Event[:]))
+	fmt.Fprintln(w, "SHA-256 of the bundle:")
+	printDigest(w, tufmeta.Digest(data), wordsOf(tufmeta.Digest(data)))
+}
+
+type proofRole struct {
+	Role    string       `json:"role"`
+	Version int64        `json:"version"`
+	SHA256  string       `json:"sha256"`
+	Expires string       `json:"expires"`
+	Counts  []proofCount `json:"counts"`
+}
+
+type proofCount struct {
+	Under     int64    `json:"under_root"`
+	Threshold int      `json:"threshold"`
+	Signers   []string `json:"signers"`
+}
+
+func proofJSON(f *verify.Facts, data []byte) any {
+	roles := []proofRole{}
+	for _, r := range f.Roles {
+		role := proofRole{r.Role, r.Version.Version, r.Digest, r.Expires, nil}
+		for _, c := range r.Counts {
+			names := []string{}
+			for _, s := range c.Signers {
+				name := roster.Short(s)
+				if t, ok := f.Report.Plan.Roster.ByFingerprint(s); ok {
+					name = t.Name
+				}
+				names = append(names, name)
+			}
+			role.Counts = append(role.Counts, proofCount{c.Under, c.Threshold, names})
+		}
+		roles = append(roles, role)
+	}
+	return struct {
+		Kind      string      `json:"kind"`
+		Rehearsal bool        `json:"rehearsal"`
+		Chain     []int64     `json:"chain"`
+		Roles     []proofRole `json:"roles"`
+		Event     string      `json:"event"`
+		SHA256    string      `json:"sha256"`
+	}{string(f.Report.Plan.Kind), f.Report.Plan.Rehearsal, f.Chain, roles, f.Report.Event.String(), tufmeta.Digest(data)}
+}

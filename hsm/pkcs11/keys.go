@@ -1,0 +1,146 @@
+//go:build cgo
+
+package pkcs11
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/ecdsa"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	p11 "github.com/miekg/pkcs11"
+
+	"tufceremony/hsm"
+)
+
+// maxObjects bounds a search: a module that never ends its list does not hang
+// a ceremony.
+const maxObjects = 4096
+
+// Keys implements hsm.Token. A key is listed if its public half can be read
+// without a PIN, is on P-256, has a CKA_ID that pairs it with its private half,
+// and fits the URI's object and id. Labels pair nothing: they are not unique.
+func (t *token) Keys() ([]hsm.Key, error) {
+	if err := t.alive(); err != nil {
+		return nil, err
+	}
+	keys, err := t.keys()
+	if err != nil {
+		return nil, fmt.Errorf("listing the keys of token %q: %w", t.name(), err)
+	}
+	return keys, nil
+}
+
+func (t *token) keys() ([]hsm.Key, error) {
+	template := []*p11.Attribute{p11.NewAttribute(p11.CKA_CLASS, p11.CKO_PUBLIC_KEY)}
+	if t.uri.Object != "" {
+		template = append(template, p11.NewAttribute(p11.CKA_LABEL, t.uri.Object))
+	}
+	if len(t.uri.ID) > 0 {
+		template = append(template, p11.NewAttribute(p11.CKA_ID, t.uri.ID))
+	}
+	var keys []hsm.Key
+	err := t.call(func(c cryptoki, s p11.SessionHandle) error {
+		objects, err := search(c, s, template)
+		if err != nil {
+			return err
+		}
+		for _, object := range objects {
+			key, ok, err := readKey(c, s, object)
+			if err != nil {
+				return err
+			}
+			if ok && !slices.ContainsFunc(keys, func(k hsm.Key) bool { return sameKey(k, key) }) {
+				keys = append(keys, key)
+			}
+		}
+		return nil
+	})
+	slices.SortStableFunc(keys, func(a, b hsm.Key) int { return cmp.Compare(a.ID, b.ID) })
+	return keys, err
+}
+
+// search returns the handles of all objects that fit.
+func search(c cryptoki, s p11.SessionHandle, template []*p11.Attribute) (all []p11.ObjectHandle, err error) {
+	if err := c.FindObjectsInit(s, template); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if final := c.FindObjectsFinal(s); err == nil {
+			err = final
+		}
+	}()
+	for {
+		some, _, err := c.FindObjects(s, 64)
+		if err != nil || len(some) == 0 {
+			return all, err
+		}
+		if all = append(all, some...); len(all) > maxObjects {
+			return nil, fmt.Errorf("the module lists more than %d objects", maxObjects)
+		}
+	}
+}
+
+// readKey reads one public key; ok is false if it is not of a kind that the
+// driver signs with.
+func readKey(c cryptoki, s p11.SessionHandle, object p11.ObjectHandle) (key hsm.Key, ok bool, err error) {
+	values := make(map[uint][]byte)
+	for _, attribute := range []uint{p11.CKA_KEY_TYPE, p11.CKA_ID, p11.CKA_LABEL, p11.CKA_EC_PARAMS, p11.CKA_EC_POINT} {
+		if values[attribute], err = read(c, s, object, attribute); err != nil {
+			return hsm.Key{}, false, err
+		}
+	}
+	public, ok := decodePublic(values[p11.CKA_KEY_TYPE], values[p11.CKA_EC_PARAMS], values[p11.CKA_EC_POINT])
+	if !ok || len(values[p11.CKA_ID]) == 0 {
+		return hsm.Key{}, false, nil
+	}
+	return hsm.Key{
+		ID:     hex.EncodeToString(values[p11.CKA_ID]),
+		Label:  trim(string(values[p11.CKA_LABEL])),
+		Public: public,
+	}, true, nil
+}
+
+// read reads one attribute; an object that lacks it gives nil. They are asked
+// for one by one, since one that is missing spoils the answer for all.
+func read(c cryptoki, s p11.SessionHandle, object p11.ObjectHandle, attribute uint) ([]byte, error) {
+	values, err := c.GetAttributeValue(s, object, []*p11.Attribute{p11.NewAttribute(attribute, nil)})
+	if isCode(err, p11.CKR_ATTRIBUTE_TYPE_INVALID, p11.CKR_ATTRIBUTE_SENSITIVE) {
+		return nil, nil
+	}
+	if err != nil || len(values) != 1 {
+		return nil, err
+	}
+	return values[0].Value, nil
+}
+
+// decodePublic is the place for further key types.
+func decodePublic(keyType, params, point []byte) (*ecdsa.PublicKey, bool) {
+	if n, ok := ulong(keyType); !ok || n != p11.CKK_EC {
+		return nil, false
+	}
+	if !bytes.Equal(params, p256Params) {
+		return nil, false
+	}
+	return decodeP256Point(point)
+}
+
+// ulong reads a CK_ULONG, which is as wide as the machine's long.
+func ulong(value []byte) (uint64, bool) {
+	switch len(value) {
+	case 8:
+		return binary.NativeEndian.Uint64(value), true
+	case 4:
+		return uint64(binary.NativeEndian.Uint32(value)), true
+	}
+	return 0, false
+}
+
+// sameKey compares what identifies a key: the label does not.
+func sameKey(a, b hsm.Key) bool {
+	public, ok := a.Public.(*ecdsa.PublicKey)
+	return ok && a.ID == b.ID && public.Equal(b.Public)
+}

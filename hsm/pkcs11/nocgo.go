@@ -1,0 +1,34 @@
+//go:build !cgo
+
+package pkcs11
+
+import (
+	"fmt"
+
+	"tufceremony/hsm"
+	"tufceremony/hsm/pkcs11/uri"
+)
+
+var errNoCgo = fmt.Errorf("this build of ceremony has no PKCS#11: build it with cgo: %w", hsm.ErrUnsupported)
+
+// Open checks the URI, and refuses: a PKCS#11 module cannot be loaded without
+// cgo.
+func Open(text string) (hsm.Token, error) {
+	if _, err := uri.Parse(text); err != nil {
+		return nil, err
+	}
+	return nil, errNoCgo
+}
+
+// List refuses: see Open.
+func List(modulePath string) ([]hsm.Info, error) { return nil, errNoCgo }
+
+// CreateToken refuses: see Open.
+func CreateToken(modulePath, label string, soPIN, pin []byte) (serial string, err error) {
+	return "", errNoCgo
+}
+
+// GenerateKey refuses: see Open.
+func GenerateKey(text string, pin []byte, label string) (hsm.Key, error) {
+	return hsm.Key{}, errNoCgo
+}

@@ -1,0 +1,29 @@
+//go:build !cgo
+
+package pkcs11
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"tufceremony/hsm"
+)
+
+func TestWithoutCgoRefusesInWords(t *testing.T) {
+	_, err := Open("pkcs11:token=a?module-path=/m")
+	if !errors.Is(err, hsm.ErrUnsupported) || !strings.Contains(err.Error(), "build it with cgo") {
+		t.Errorf("error is %v", err)
+	}
+	if _, err := Open("pkcs11:?pin-value=1"); err == nil || errors.Is(err, hsm.ErrUnsupported) {
+		t.Errorf("error is %v, want the URI refused", err)
+	}
+	_, list := List("/m")
+	_, create := CreateToken("/m", "a", nil, nil)
+	_, generate := GenerateKey("pkcs11:token=a", nil, "a")
+	for _, err := range []error{list, create, generate} {
+		if !errors.Is(err, hsm.ErrUnsupported) {
+			t.Errorf("error is %v, want %q", err, hsm.ErrUnsupported)
+		}
+	}
+}

@@ -1,0 +1,301 @@
+//go:build cgo
+
+package pkcs11_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tufceremony/hsm"
+	"tufceremony/hsm/hsmtest"
+	"tufceremony/hsm/pkcs11"
+)
+
+const (
+	softHSM = "/usr/lib/softhsm/libsofthsm2.so"
+	soPIN   = "56785678"
+	userPIN = "123456"
+)
+
+// newSoftHSM gives the test its own empty SoftHSM, or skips it.
+func newSoftHSM(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat(softHSM); err != nil {
+		t.Skipf("SoftHSM is not installed; scripts/test does that: %v", err)
+	}
+	dir := t.TempDir()
+	tokens, configuration := filepath.Join(dir, "tokens"), filepath.Join(dir, "softhsm2.conf")
+	if err := os.Mkdir(tokens, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n", tokens)
+	if err := os.WriteFile(configuration, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SOFTHSM2_CONF", configuration)
+}
+
+func createToken(t *testing.T, label string) (serial string) {
+	t.Helper()
+	serial, err := pkcs11.CreateToken(softHSM, label, []byte(soPIN), []byte(userPIN))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serial
+}
+
+func generateKey(t *testing.T, token, label string) hsm.Key {
+	t.Helper()
+	key, err := pkcs11.GenerateKey(tokenURI(token), []byte(userPIN), label)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func tokenURI(token string) string { return "pkcs11:token=" + token + "?module-path=" + softHSM }
+
+func openToken(t *testing.T, uri string) hsm.Token {
+	t.Helper()
+	token, err := pkcs11.Open(uri)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { token.Close() })
+	return token
+}
+
+type typist string
+
+func (p typist) PIN(hsm.PINRequest) ([]byte, error) { return []byte(p), nil }
+func (p typist) Touch(hsm.TouchRequest)             {}
+
+func wantError(t *testing.T, err error, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error is %v, want %q in it", err, want)
+		}
+	}
+}
+
+func TestSoftHSMConformance(t *testing.T) {
+	const unlimited = "SoftHSM takes wrong PINs for ever and does not count them"
+	const noFinger = "PKCS#11 does not tell that a device waits for a touch"
+	hsmtest.Run(t, hsmtest.Device{
+		New: func(t *testing.T) hsmtest.Instance {
+			newSoftHSM(t)
+			createToken(t, "holder-1")
+			generateKey(t, "holder-1", "root")
+			return hsmtest.Instance{
+				Open:     func() (hsm.Token, error) { return pkcs11.Open(tokenURI("holder-1")) },
+				PIN:      []byte(userPIN),
+				WrongPIN: []byte("654321"),
+			}
+		},
+		Lacks: map[hsmtest.Capability]string{
+			hsmtest.Counts:      unlimited,
+			hsmtest.Locks:       unlimited,
+			hsmtest.Removal:     "SoftHSM never answers that a device is gone; see the module in fake_test.go",
+			hsmtest.Touch:       noFinger,
+			hsmtest.MissedTouch: noFinger,
+		},
+	})
+}
+
+func TestSoftHSMFindsTokens(t *testing.T) {
+	newSoftHSM(t)
+	first := createToken(t, "holder-1")
+	second := createToken(t, "holder-2")
+	if first == second || first == "" {
+		t.Fatalf("serials are %q and %q", first, second)
+	}
+	for _, uri := range []string{
+		"pkcs11:serial=" + second,
+		"pkcs11:token=holder-2;serial=" + second + ";model=SoftHSM%20v2;manufacturer=SoftHSM%20project",
+		"pkcs11:token=holder-2;library-description=Implementation%20of%20PKCS11;library-manufacturer=SoftHSM",
+	} {
+		token := openToken(t, uri+"?module-path="+softHSM)
+		info, err := token.Info()
+		if err != nil || info.Label != "holder-2" || info.Serial != second || info.TriesLeft != hsm.Unknown {
+			t.Errorf("%s: %+v, %v", uri, info, err)
+		}
+		token.Close()
+	}
+	infos, err := pkcs11.List(softHSM)
+	if err != nil || len(infos) != 2 {
+		t.Fatalf("listed %+v, %v", infos, err)
+	}
+	for _, info := range infos {
+		openToken(t, info.URI).Close()
+	}
+}
+
+func TestSoftHSMRefusesToFind(t *testing.T) {
+	newSoftHSM(t)
+	first := createToken(t, "holder-1")
+	second := createToken(t, "holder-2")
+	for _, c := range []struct {
+		uri   string
+		is    error
+		wants []string
+	}{
+		{"pkcs11:token=holder-3", hsm.ErrNotFound, []string{`"holder-1"`, `"holder-2"`, "pkcs11:token=holder-3"}},
+		{"pkcs11:token=holder-1;serial=" + second, hsm.ErrNotFound, nil},
+		{"pkcs11:token=holder-1;library-version=99", hsm.ErrNotFound, []string{"the module is"}},
+		{"pkcs11:token=holder-1;slot-description=none", hsm.ErrNotFound, nil},
+		{"pkcs11:model=SoftHSM%20v2", nil, []string{"2 tokens fit", first, second, "add serial="}},
+		{"pkcs11:slot-id=0", nil, []string{"must name the token"}},
+		{"pkcs11:", nil, []string{"must name the token"}},
+		{"pkcs11:token=holder-1;type=cert", nil, []string{"do not sign"}},
+	} {
+		token, err := pkcs11.Open(c.uri + "?module-path=" + softHSM)
+		if err == nil {
+			token.Close()
+			t.Errorf("%s: opened", c.uri)
+			continue
+		}
+		if c.is != nil && !errors.Is(err, c.is) {
+			t.Errorf("%s: error is %v, want %q", c.uri, err, c.is)
+		}
+		wantError(t, err, c.wants...)
+	}
+}
+
+func TestSoftHSMFiltersKeys(t *testing.T) {
+	newSoftHSM(t)
+	createToken(t, "holder-1")
+	root, targets := generateKey(t, "holder-1", "root"), generateKey(t, "holder-1", "targets")
+	for _, c := range []struct {
+		filter string
+		want   []hsm.Key
+	}{
+		{"", []hsm.Key{root, targets}},
+		{";object=root", []hsm.Key{root}},
+		{";id=" + percent(targets.ID), []hsm.Key{targets}},
+		{";object=root;id=" + percent(targets.ID), nil},
+		{";object=none", nil},
+	} {
+		token := openToken(t, "pkcs11:token=holder-1"+c.filter+"?module-path="+softHSM)
+		keys, err := token.Keys()
+		if err != nil || len(keys) != len(c.want) {
+			t.Errorf("%q: %d keys, %v", c.filter, len(keys), err)
+		}
+		for _, want := range c.want {
+			found := false
+			for _, key := range keys {
+				found = found || key.ID == want.ID && key.Label == want.Label
+			}
+			if !found {
+				t.Errorf("%q: key %q is missing", c.filter, want.Label)
+			}
+		}
+		if _, err := token.Signer(hsm.Key{ID: "00", Public: root.Public}, nil); !errors.Is(err, hsm.ErrNotFound) {
+			t.Errorf("%q: error is %v, want %q", c.filter, err, hsm.ErrNotFound)
+		}
+		token.Close()
+	}
+}
+
+func percent(hexID string) (encoded string) {
+	for i := 0; i < len(hexID); i += 2 {
+		encoded += "%" + hexID[i:i+2]
+	}
+	return encoded
+}
+
+func TestSoftHSMTwoTokensAtOnce(t *testing.T) {
+	newSoftHSM(t)
+	for _, label := range []string{"holder-1", "holder-2"} {
+		createToken(t, label)
+		generateKey(t, label, "root")
+	}
+	first, second := openToken(t, tokenURI("holder-1")), openToken(t, tokenURI("holder-2"))
+	signOnce(t, first, typist(userPIN))
+	signOnce(t, second, typist(userPIN))
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	signOnce(t, second, nil) // still initialised, still logged in
+}
+
+func TestSoftHSMPINSource(t *testing.T) {
+	newSoftHSM(t)
+	createToken(t, "holder-1")
+	generateKey(t, "holder-1", "root")
+	path := filepath.Join(t.TempDir(), "pin")
+	if err := os.WriteFile(path, []byte(userPIN+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	uri := tokenURI("holder-1") + "&pin-source=file:" + path
+	token := openToken(t, uri)
+	if info, err := token.Info(); err != nil || info.PINSource != path || info.URI != uri {
+		t.Errorf("info is %+v, %v", info, err)
+	}
+	signOnce(t, token, nil)
+	token.Close()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	token = openToken(t, uri)
+	keys, _ := token.Keys()
+	_, err := token.Signer(keys[0], typist(userPIN))
+	wantError(t, err, "reading PIN file")
+}
+
+func signOnce(t *testing.T, token hsm.Token, prompter hsm.Prompter) {
+	t.Helper()
+	keys, err := token.Keys()
+	if err != nil || len(keys) == 0 {
+		t.Fatalf("keys: %v, %v", keys, err)
+	}
+	signer, err := token.Signer(keys[0], prompter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := sha256.Sum256([]byte("message"))
+	signature, err := signer.Sign(rand.Reader, digest[:], crypto.SHA256)
+	if err != nil || !ecdsa.VerifyASN1(keys[0].Public.(*ecdsa.PublicKey), digest[:], signature) {
+		t.Errorf("signature %x, %v", signature, err)
+	}
+}
+
+func TestSoftHSMProvisioningRefuses(t *testing.T) {
+	newSoftHSM(t)
+	createToken(t, "holder-1")
+	generateKey(t, "holder-1", "root")
+	create := func(label, so, user string) error {
+		_, err := pkcs11.CreateToken(softHSM, label, []byte(so), []byte(user))
+		return err
+	}
+	generate := func(uri, pin, label string) error {
+		_, err := pkcs11.GenerateKey(uri, []byte(pin), label)
+		return err
+	}
+	wantError(t, create("holder-1", soPIN, userPIN), "of this label already")
+	wantError(t, create("", soPIN, userPIN), "label must have")
+	wantError(t, create(strings.Repeat("a", 33), soPIN, userPIN), "label must have")
+	wantError(t, create("holder-2 ", soPIN, userPIN), "not end in a blank")
+	wantError(t, create("holder-2", "", userPIN), "both PINs")
+	wantError(t, create("holder-2", soPIN, ""), "both PINs")
+	wantError(t, generate(tokenURI("holder-1"), userPIN, "root"), "key of this label already")
+	wantError(t, generate(tokenURI("holder-1"), userPIN, ""), "must not be empty")
+	wantError(t, generate(tokenURI("holder-1"), "", "other"), "PIN must be given")
+	wantError(t, generate(tokenURI("holder-2"), userPIN, "other"), "no token fits")
+	err := generate(tokenURI("holder-1"), "654321", "other")
+	if pinError := (*hsm.PINError)(nil); !errors.As(err, &pinError) {
+		t.Errorf("error is %v, want a *hsm.PINError", err)
+	}
+	infos, err := pkcs11.List(softHSM)
+	if err != nil || len(infos) != 1 {
+		t.Errorf("listed %+v, %v", infos, err)
+	}
+}
