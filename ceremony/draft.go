@@ -138,7 +138,7 @@ func printQuorum(w io.Writer, d quorum.Demand, r *roster.Roster) {
 	case len(can) == need:
 		wrapTo(w, "      ", "      ", "all of them must sign: if one does not come, the ceremony fails")
 	case len(can) > need:
-		wrapTo(w, "      ", "      ", fmt.Sprintf("%d of them may stay away", len(can)-need))
+		wrapTo(w, "      ", "      ", fmt.Sprintf("%d may stay away", len(can)-need))
 	}
 	if len(cannot) > 0 {
 		wrapTo(w, "      ", "      ", "cannot sign: "+strings.Join(cannot, ", "))

@@ -90,6 +90,7 @@ func printReview(w io.Writer, r *review.Report) {
 		fmt.Fprintln(w, "REHEARSAL: nothing of this can be published for real.")
 	}
 	fmt.Fprintf(w, "Signing from %s\n          to %s\n", p.Opens.Format(tufmeta.TimeFormat), p.Closes.Format(tufmeta.TimeFormat))
+	fmt.Fprintln(w, "Marks: = stays, + is new, - goes, ~ changes.")
 	for _, d := range r.Documents {
 		printDocument(w, d)
 	}

@@ -80,7 +80,9 @@ func runSeal(env *environment, dir, output string) error {
 	facts, _ := verified.Facts()
 	fmt.Fprintf(env.out, "Sealed %s, %s\n", output, plural(len(data), "byte"))
 	for _, r := range facts.Roles {
-		fmt.Fprintf(env.out, "  %-12s %s\n", r.Version, counts(r))
+		for _, c := range r.Counts {
+			fmt.Fprintf(env.out, "  %s under root %d: %d valid signatures, %d needed\n", r.Version, c.Under, len(c.Signers), c.Threshold)
+		}
 	}
 	fmt.Fprintln(env.out, "  SHA-256 of the bundle:")
 	digest := tufmeta.Digest(data)

@@ -256,7 +256,7 @@ func (s *signing) finish(signatures []sign.File) error {
 			fmt.Fprintf(s.env.out, "  %s under key ID %s…\n", t.payload, id[:min(16, len(id))])
 		}
 	}
-	fmt.Fprintf(s.env.out, "Next: take the folder back to whoever merges. ceremony status %s\n", s.dir)
+	fmt.Fprintln(s.env.out, "Next: take the folder back to whoever merges the copies.")
 	return nil
 }
 

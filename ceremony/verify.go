@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -80,14 +79,6 @@ func verifyBundle(file string, trusted []byte, at time.Time) (verify.Verified, [
 	}
 	verified, err := verify.Files(files, trusted, at)
 	return verified, data, err
-}
-
-func counts(r verify.Role) string {
-	var parts []string
-	for _, c := range r.Counts {
-		parts = append(parts, fmt.Sprintf("%d signatures of %d needed under root %d", len(c.Signers), c.Threshold, c.Under))
-	}
-	return strings.Join(parts, ", ")
 }
 
 func wordsOf(digest string) string {

@@ -12,6 +12,7 @@ package assemble
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"tufceremony/ceremony/internal/check"
@@ -163,7 +164,11 @@ func (c *Collection) Envelopes() (folder.Files, error) {
 			continue
 		}
 		name := d.Payload.File()
-		data, err := envelope(c.files[folder.Payload+"/"+name], c.Good[d.Payload])
+		var signatures []tufmeta.Signature
+		for _, f := range c.Good[d.Payload] {
+			signatures = append(signatures, tufmeta.Signature{KeyID: f.KeyID, Sig: f.Sig})
+		}
+		data, err := Envelope(c.files[folder.Payload+"/"+name], signatures)
 		if err != nil {
 			return nil, fmt.Errorf("assembling %s: %w", d.Payload, err)
 		}
@@ -172,13 +177,13 @@ func (c *Collection) Envelopes() (folder.Files, error) {
 	return metadata, nil
 }
 
-// envelope writes the signatures, in the order of their key IDs, and the
-// payload with its control characters escaped: the bytes that were signed,
-// never a new encoding of what they mean. It reads the result back.
-func envelope(payload []byte, signatures []sign.File) ([]byte, error) {
+// Envelope writes a metadata file: the signatures in the order given, and the
+// payload with its control characters escaped, which are the bytes that were
+// signed and never a new encoding of what they mean. It reads the result back.
+func Envelope(payload []byte, signatures []tufmeta.Signature) ([]byte, error) {
 	list := []any{}
-	for _, f := range signatures {
-		list = append(list, map[string]any{"keyid": f.KeyID, "sig": f.Sig})
+	for _, s := range signatures {
+		list = append(list, map[string]any{"keyid": s.KeyID, "sig": s.Sig})
 	}
 	head, err := tufmeta.Encode(list)
 	if err != nil {
@@ -191,7 +196,7 @@ func envelope(payload []byte, signatures []sign.File) ([]byte, error) {
 		return nil, err
 	}
 	if !bytes.Equal(env.Canonical, payload) {
-		return nil, fmt.Errorf("the assembled file does not have the bytes that were signed")
+		return nil, errors.New("the assembled file does not have the bytes that were signed")
 	}
 	return b.Bytes(), nil
 }

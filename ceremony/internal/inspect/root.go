@@ -55,16 +55,17 @@ func Common(c tufmeta.Common, subject string, at time.Time) []check.Result {
 	case err != nil:
 		results = append(results, check.New("JSON-STRICT", subject, "%v", err))
 	case !expires.After(at):
-		results = append(results, check.New("EXPIRES-PAST", subject, "expired on %s, %s before %s", c.Expires, Days(at.Sub(expires)), at.Format(tufmeta.TimeFormat)))
-	case expires.Sub(at) > farDays*24*time.Hour:
-		results = append(results, check.New("EXPIRES-FAR", subject, "expires on %s, in %s", c.Expires, Days(expires.Sub(at))))
+		results = append(results, check.New("EXPIRES-PAST", subject, "expired on %s, %s before %s", c.Expires, Days(expires, at), at.Format(tufmeta.TimeFormat)))
+	case expires.After(at.AddDate(0, 0, farDays)):
+		results = append(results, check.New("EXPIRES-FAR", subject, "expires on %s, in %s", c.Expires, Days(at, expires)))
 	}
 	return results
 }
 
-// Days says a duration in days, as people plan.
-func Days(d time.Duration) string {
-	switch days := int(d / (24 * time.Hour)); days {
+// Days says how many days lie between two times, as people plan. (A Duration
+// ends at 292 years, and there are roots that do not.)
+func Days(from, to time.Time) string {
+	switch days := (to.Unix() - from.Unix()) / (24 * 60 * 60); days {
 	case 0:
 		return "less than a day"
 	case 1:

@@ -50,6 +50,7 @@ type file struct {
 	Root       *role0   `yaml:"root"`
 	Roles      *roles   `yaml:"roles"`
 	Targets    *targets `yaml:"targets"`
+	Lifetimes  *days    `yaml:"lifetimes"`
 	Waivers    []waiver `yaml:"waivers"`
 }
 
@@ -105,6 +106,11 @@ type target struct {
 	Path   string `yaml:"path"`
 	Length int64  `yaml:"length"`
 	SHA256 string `yaml:"sha256"`
+}
+
+type days struct {
+	Snapshot  int `yaml:"snapshot"`
+	Timestamp int `yaml:"timestamp"`
 }
 
 type waiver struct {

@@ -41,8 +41,9 @@ type Plan struct {
 	Opens      time.Time // of the signing window, UTC, whole seconds
 	Closes     time.Time
 	Roster     roster.Roster
-	Root       *Root        // nil in a targets ceremony
-	Targets    *TargetsPlan // nil where targets is not signed
+	Root       *Root          // nil in a targets ceremony
+	Targets    *TargetsPlan   // nil where targets is not signed
+	Lifetimes  map[string]int // days, of snapshot and timestamp, for `publish --online-key`; nil where the plan has none
 	Waivers    []check.Waiver
 }
 

@@ -119,6 +119,13 @@ func (v *validator) sections(f *file, p *Plan) {
 	if f.Targets != nil {
 		v.targets(f.Targets, p)
 	}
+	if f.Lifetimes != nil {
+		p.Lifetimes = map[string]int{"snapshot": f.Lifetimes.Snapshot, "timestamp": f.Lifetimes.Timestamp}
+		for _, name := range []string{"snapshot", "timestamp"} {
+			days := p.Lifetimes[name]
+			v.want(days >= 1 && days <= 366, "lifetimes."+name, fmt.Sprintf("is %d", days), "write for how many days each is good, 1 to 366")
+		}
+	}
 }
 
 func (v *validator) role(p *Plan, name string, r roleKeys) {

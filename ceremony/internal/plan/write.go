@@ -34,6 +34,7 @@ func (p *Plan) Text() []byte {
 	if p.Targets != nil {
 		w.targets(p)
 	}
+	w.lifetimes(p)
 	w.waivers(p)
 	return []byte(w.String())
 }
@@ -134,6 +135,16 @@ func (w *writer) targets(p *Plan) {
 	for _, path := range p.Targets.Remove {
 		w.line("    - %s", quoted(path))
 	}
+}
+
+func (w *writer) lifetimes(p *Plan) {
+	if p.Lifetimes == nil {
+		return
+	}
+	w.line("")
+	w.line("lifetimes:  # days for which `publish --online-key` signs them; your own signer has its own")
+	w.line("  snapshot: %d", p.Lifetimes["snapshot"])
+	w.line("  timestamp: %d", p.Lifetimes["timestamp"])
 }
 
 func (w *writer) waivers(p *Plan) {

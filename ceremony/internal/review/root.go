@@ -162,11 +162,10 @@ func (r *reviewer) expiry(c tufmeta.Common) string {
 	if err != nil {
 		return tufmeta.Printable(c.Expires)
 	}
-	d := t.Sub(r.plan.Opens)
-	if d < 0 {
-		return fmt.Sprintf("%s (%s before signing)", t.Format(time.DateOnly), inspect.Days(-d))
+	if t.Before(r.plan.Opens) {
+		return fmt.Sprintf("%s (%s before)", t.Format(time.DateOnly), inspect.Days(t, r.plan.Opens))
 	}
-	return fmt.Sprintf("%s (%s from signing)", t.Format(time.DateOnly), inspect.Days(d))
+	return fmt.Sprintf("%s (in %s)", t.Format(time.DateOnly), inspect.Days(r.plan.Opens, t))
 }
 
 func scalar(what, old, now string) Change {

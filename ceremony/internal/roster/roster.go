@@ -116,21 +116,26 @@ func (r *Roster) distinct() error {
 // Describe says whose key this is, by holder, device and fingerprint: a name
 // alone is never enough, since the same holder comes back with a new device.
 func (r *Roster) Describe(fingerprint string) string {
-	short := Short(fingerprint)
-	t, ok := r.ByFingerprint(fingerprint)
-	if !ok {
-		return "unknown holder, key " + short
+	who := "unknown holder"
+	if t, ok := r.ByFingerprint(fingerprint); ok {
+		who = t.Describe()
 	}
-	parts := []string{t.Name}
-	if t.Holder == "" {
-		parts = append(parts, "online")
-	} else if t.Holder != t.Name {
-		parts[0] = t.Holder + " (" + t.Name + ")"
+	return who + ", key " + Short(fingerprint)
+}
+
+// Describe says whose token this is, and which device.
+func (t *Token) Describe() string {
+	who := tufmeta.Printable(t.Holder)
+	switch {
+	case t.Holder == "":
+		who = "the online key " + t.Name
+	case t.Holder != t.Name:
+		who += " (" + t.Name + ")"
 	}
 	if device := t.Device(); device != "" {
-		parts = append(parts, device)
+		who += ", " + device
 	}
-	return strings.Join(append(parts, "key "+short), ", ")
+	return who
 }
 
 // Device names the device of a token: model and serial as far as known.
@@ -148,5 +153,5 @@ func Short(fingerprint string) string {
 	if len(fingerprint) < 16 {
 		return "unreadable"
 	}
-	return fingerprint[:4] + " " + fingerprint[4:8] + " " + fingerprint[8:12] + " " + fingerprint[12:16]
+	return fingerprint[:4] + "-" + fingerprint[4:8] + "-" + fingerprint[8:12] + "-" + fingerprint[12:16]
 }

@@ -296,3 +296,13 @@ func order(role string) string {
 	}
 	return role
 }
+
+// Event computes the event ID of a bundle's files, in which the payloads stand
+// inside the metadata.
+func Event(files folder.Files) (folder.Event, error) {
+	j := &judge{given: files, facts: &Facts{}}
+	if err := j.payloads(); err != nil {
+		return folder.Event{}, err
+	}
+	return j.full.Event(), nil
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tufceremony/ceremony/internal/bundle"
+	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+type initOptions struct {
+	kind    string
+	roots   []string
+	targets string
+	roster  string
+	add     string
+}
+
+func initCommand(env *environment) *cobra.Command {
+	var o initOptions
+	c := &cobra.Command{
+		Use:   "init DIR --kind genesis|rotation|targets",
+		Short: "make a ceremony folder with a commented plan",
+		Long: `init writes plan.yaml for people to complete and read aloud, filled in from the
+trusted root, and puts what is trusted beside it. Nothing is decided by it: draft
+names every field that is still open.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if !slices.Contains([]plan.Kind{plan.Genesis, plan.Rotation, plan.Targets}, plan.Kind(o.kind)) {
+				return usage(c, fmt.Errorf("init: kind %q: genesis, rotation or targets is wanted", o.kind))
+			}
+			if (len(o.roots) == 0) != (plan.Kind(o.kind) == plan.Genesis) {
+				return usage(c, errors.New("init: a rotation and a targets ceremony go on from --trusted-root, a genesis from nothing"))
+			}
+			return runInit(env, args[0], o)
+		},
+	}
+	c.Flags().StringVar(&o.kind, "kind", "", "the `OCCASION`: genesis, rotation or targets")
+	c.Flags().StringArrayVar(&o.roots, "trusted-root", nil, "the published root `FILE` to go on from; earlier ones may be named too")
+	c.Flags().StringVar(&o.targets, "trusted-targets", "", "the published targets `FILE` to go on from")
+	c.Flags().StringVar(&o.roster, "roster", "", "an earlier ceremony folder or bundle, `FROM` which names and devices are taken")
+	c.Flags().StringVar(&o.add, "add", "", "list the files below `FOLDER` as targets to add")
+	return c
+}
+
+func runInit(env *environment, dir string, o initOptions) error {
+	if _, err := os.Lstat(filepath.Join(dir, folder.Plan)); err == nil {
+		return hint(fmt.Errorf("making a ceremony folder: %q: %w", filepath.Join(dir, folder.Plan), fs.ErrExist), "name a new folder")
+	}
+	now := env.now().UTC().Truncate(time.Hour)
+	files := folder.Files{}
+	p := &plan.Plan{Kind: plan.Kind(o.kind), Opens: now, Closes: now.AddDate(0, 0, 7), Lifetimes: map[string]int{"snapshot": 7, "timestamp": 1}}
+	known, err := earlier(o.roster)
+	if err != nil {
+		return err
+	}
+	if known != nil {
+		p.Repository = known.Repository
+	}
+	root, err := takeRoots(files, o.roots, now)
+	if err != nil {
+		return err
+	}
+	old, err := takeTargets(files, o.targets)
+	if err != nil {
+		return err
+	}
+	expires := now.AddDate(1, 0, 0)
+	if root == nil {
+		plan.FillGenesis(p, expires)
+	} else if err := plan.FillFrom(p, root, known, expires, files); err != nil {
+		return hint(fmt.Errorf("making a plan from the trusted root: %w", err), "`ceremony inspect` shows its keys")
+	}
+	if err := fillTargets(p, old, expires, o.add); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if _, err := durable.Ensure(filepath.Join(dir, filepath.FromSlash(name)), files[name]); err != nil {
+			return err
+		}
+	}
+	if err := durable.Create(filepath.Join(dir, folder.Plan), p.Text()); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.out, "Made %s for a %s.\n", filepath.Join(dir, folder.Plan), p.Kind)
+	if root == nil {
+		fmt.Fprintln(env.out, "Put each public key into keys/, as PEM, under the name that the plan gives.")
+	}
+	fmt.Fprintln(env.out, "Edit the plan until it says what you have decided, and read it aloud.")
+	fmt.Fprintf(env.out, "Next: ceremony draft %s\n", dir)
+	return nil
+}
+
+// earlier reads the plan of an earlier ceremony, from its folder or bundle.
+func earlier(path string) (*plan.Plan, error) {
+	if path == "" {
+		return nil, nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the earlier ceremony: %w", err)
+	}
+	var files folder.Files
+	if info.IsDir() {
+		files, err = folder.Read(path)
+	} else {
+		var data []byte
+		if data, err = os.ReadFile(path); err == nil {
+			files, err = bundle.Decode(data)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the earlier ceremony: %w", err)
+	}
+	return readPlan(files)
+}
+
+// takeRoots puts the trusted roots into the folder, byte for byte, and gives
+// the newest.
+func takeRoots(files folder.Files, names []string, now time.Time) (*tufmeta.Root, error) {
+	var given []inspect.File
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("reading the trusted root: %w", err)
+		}
+		given = append(given, inspect.File{Name: name, Data: data})
+	}
+	chain, err := inspect.Chain(given, now)
+	if err != nil {
+		return nil, err
+	}
+	if len(chain.Broken) > 0 {
+		return nil, hint(fmt.Errorf("reading the trusted roots: %s: %s", chain.Broken[0].Subject, chain.Broken[0].Detail), "`ceremony inspect` checks them; name the roots as they were published, with none left out")
+	}
+	if len(chain.Links) == 0 {
+		return nil, nil
+	}
+	for _, l := range chain.Links {
+		i := slices.IndexFunc(given, func(f inspect.File) bool { return f.Name == l.Name })
+		v := folder.Version{Role: "root", Version: l.Root.Version}
+		files[folder.Trusted+"/"+v.File()] = given[i].Data
+	}
+	return chain.Last().Root, nil
+}
+
+func takeTargets(files folder.Files, name string) (*tufmeta.Targets, error) {
+	if name == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading the trusted targets: %w", err)
+	}
+	env, err := tufmeta.ParseEnvelope(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading %q: %w", name, err)
+	}
+	targets, err := tufmeta.ParseTargets(env.Signed)
+	if err != nil {
+		return nil, fmt.Errorf("reading %q: %w", name, err)
+	}
+	v := folder.Version{Role: "targets", Version: targets.Version}
+	files[folder.Trusted+"/"+v.File()] = data
+	return targets, nil
+}
+
+// fillTargets writes the targets section, where the ceremony signs targets.
+func fillTargets(p *plan.Plan, old *tufmeta.Targets, expires time.Time, add string) error {
+	if p.Kind == plan.Rotation && old == nil && add == "" {
+		return nil
+	}
+	p.Targets = &plan.TargetsPlan{Version: 1, Expires: expires}
+	if old != nil {
+		p.Targets.Version = old.Version + 1
+	}
+	if add == "" {
+		return nil
+	}
+	return filepath.WalkDir(add, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("reading a target: %w", err)
+		}
+		relative, err := filepath.Rel(add, path)
+		if err != nil {
+			return err
+		}
+		name := filepath.ToSlash(relative)
+		if tufmeta.Unsafe(name) {
+			return fmt.Errorf("listing targets: the name %q has control or bidirectional characters: TEXT-UNSAFE", tufmeta.Printable(name))
+		}
+		p.Targets.Add = append(p.Targets.Add, plan.File{Path: name, Length: int64(len(data)), SHA256: tufmeta.Digest(data)})
+		return nil
+	})
+}

@@ -1,0 +1,68 @@
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"tufceremony/ceremony/internal/durable"
+)
+
+// Apply writes the publication. Killed anywhere and run again from Open, it
+// completes.
+func (p *Publication) Apply() error {
+	for _, step := range p.Steps {
+		if p.Swap && strings.HasPrefix(step.Name, metadata+"/") {
+			continue
+		}
+		put := durable.Create
+		if step.replace {
+			put = durable.Replace
+		}
+		if err := put(filepath.Join(p.dir, filepath.FromSlash(step.Name)), step.data); err != nil {
+			return fmt.Errorf("publishing: %w", err)
+		}
+	}
+	if !p.Swap {
+		return nil
+	}
+	if err := p.swap(); err != nil {
+		return fmt.Errorf("publishing: %w", err)
+	}
+	return nil
+}
+
+// swap builds the whole metadata folder beside the old one and exchanges the
+// two in one step of the kernel. Where the file system cannot, two renames
+// must do, between which a client finds no folder.
+func (p *Publication) swap() error {
+	live := filepath.Join(p.dir, metadata)
+	fresh, old := live+".new", live+".old"
+	for _, left := range []string{fresh, old} {
+		if err := os.RemoveAll(left); err != nil {
+			return fmt.Errorf("removing what an earlier run left: %w", err)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.next)) {
+		if err := durable.Create(filepath.Join(fresh, name), p.next[name]); err != nil {
+			return err
+		}
+	}
+	switch err := durable.Exchange(live, fresh); {
+	case err == nil:
+		return os.RemoveAll(fresh)
+	case !errors.Is(err, errors.ErrUnsupported):
+		return fmt.Errorf("exchanging the metadata folder: %w", err)
+	}
+	if err := os.Rename(live, old); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, live); err != nil {
+		return err
+	}
+	return os.RemoveAll(old)
+}

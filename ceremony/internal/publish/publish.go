@@ -1,0 +1,267 @@
+package publish
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/tufmeta"
+	"tufceremony/ceremony/internal/verify"
+)
+
+// Options of a publication.
+type Options struct {
+	Online  *Online // nil where another signer makes snapshot and timestamp
+	Targets string  // a folder with the files of new targets, or ""
+}
+
+// Step is one file that is written. Name is its path in the repository.
+type Step struct {
+	Name    string
+	data    []byte
+	replace bool
+}
+
+// Publication is what will be written, in a safe order.
+type Publication struct {
+	Steps   []Step
+	Swap    bool     // metadata/ is exchanged as a whole
+	Window  string   // what clients meet until somebody else acts, or ""
+	Missing []string // files of new targets that are not there yet
+	dir     string
+	next    state
+}
+
+// Prepare works out the steps. It writes nothing.
+func Prepare(r *Repository, v verify.Verified, o Options) (*Publication, error) {
+	facts, ok := v.Facts()
+	if !ok {
+		return nil, errors.New("publishing: nothing has been verified")
+	}
+	if facts.Report.Plan.Rehearsal != r.Rehearsal() && r.First != nil {
+		return nil, rehearsalError(facts.Report.Plan.Rehearsal)
+	}
+	b := &builder{repo: r, facts: facts, options: o, next: maps.Clone(r.files), p: &Publication{dir: r.dir}}
+	for _, build := range []func() error{b.roots, b.targets, b.targetFiles, b.online, b.order} {
+		if err := build(); err != nil {
+			return nil, fmt.Errorf("publishing: %w", err)
+		}
+	}
+	b.p.next = b.next
+	return b.p, nil
+}
+
+// RehearsalError: rehearsal and real thing do not mix.
+type RehearsalError struct{ Bundle bool }
+
+func rehearsalError(bundle bool) error { return &RehearsalError{bundle} }
+
+func (e *RehearsalError) Error() string {
+	if e.Bundle {
+		return "publishing: the bundle is of a rehearsal, and the repository is real"
+	}
+	return "publishing: the repository began from a rehearsal, and the bundle is real"
+}
+
+// Hint says where it may go.
+func (e *RehearsalError) Hint() string {
+	return "a rehearsal is published only where its own genesis was; look at the folder that you named"
+}
+
+type builder struct {
+	repo    *Repository
+	facts   *verify.Facts
+	options Options
+	next    state // the metadata folder when all is done
+	p       *Publication
+	newest  root
+	version int64 // of targets, when all is done
+	steps   struct{ first, files, roots, targets, online []Step }
+}
+
+// roots adds every root after the trusted one. In an empty repository the
+// first one becomes root.json too.
+func (b *builder) roots() error {
+	first := b.repo.First
+	if first == nil {
+		first = b.facts.NewRoot
+		b.steps.first = append(b.steps.first, Step{Name: rootFile, data: first})
+	}
+	all := maps.Clone(b.facts.Roots)
+	if b.repo.First == nil {
+		all[b.facts.Trusted] = b.facts.NewRoot
+	}
+	for _, version := range slices.Sorted(maps.Keys(all)) {
+		step, err := b.add(folder.Version{Role: "root", Version: version}.File(), all[version], false)
+		if err != nil {
+			return err
+		}
+		b.steps.roots = append(b.steps.roots, step...)
+	}
+	var err error
+	b.newest, err = newestRoot(first, b.next)
+	return err
+}
+
+// add plans to write a metadata file. A version that is published stays as it
+// is; a different one of the same number is equivocation.
+func (b *builder) add(name string, data []byte, replace bool) ([]Step, error) {
+	if old, ok := b.next[name]; ok && !replace {
+		same, err := sameSigned(old, data)
+		if err != nil {
+			return nil, err
+		}
+		if !same {
+			return nil, check.Refuse([]check.Result{refusal("VERSION-SEQUENCE", name, "another file of this version is published already, and clients have it: two of one version would be equivocation")})
+		}
+		return nil, nil
+	}
+	b.next[name] = data
+	return []Step{{Name: metadata + "/" + name, data: data, replace: replace}}, nil
+}
+
+func refusal(id, subject, format string, args ...any) check.Result {
+	r := check.New(id, subject, format, args...)
+	r.Level = check.Refusal
+	return r
+}
+
+func sameSigned(a, b []byte) (bool, error) {
+	x, err := tufmeta.ParseEnvelope(a)
+	if err != nil {
+		return false, err
+	}
+	y, err := tufmeta.ParseEnvelope(b)
+	if err != nil {
+		return false, err
+	}
+	return bytes.Equal(x.Canonical, y.Canonical), nil
+}
+
+// targets adds the targets metadata of the ceremony, if it signed any.
+func (b *builder) targets() error {
+	b.version = b.published()
+	for _, v := range b.facts.Roles {
+		if v.Role != "targets" {
+			continue
+		}
+		if v.Version.Version < b.version {
+			return check.Refuse([]check.Result{refusal("VERSION-SEQUENCE", v.Version.String(), "targets %d is published already: the bundle is older", b.version)})
+		}
+		name := fileOf("targets", v.Version.Version, b.newest)
+		replace := !b.newest.ConsistentSnapshot && v.Version.Version > b.version
+		steps, err := b.add(name, b.facts.Files[folder.Metadata+"/"+v.File()], replace)
+		if err != nil {
+			return err
+		}
+		b.steps.targets = steps
+		b.version = v.Version.Version
+	}
+	return nil
+}
+
+// published is the newest version of targets in the repository, or 0.
+func (b *builder) published() int64 {
+	var newest int64
+	for name := range b.next {
+		if v, err := folder.ParseVersion(name); err == nil && v.Role == "targets" {
+			newest = max(newest, v.Version)
+		}
+	}
+	if c, err := tufmeta.ParseCommon(b.next.signedOf("targets.json")); err == nil {
+		newest = max(newest, c.Version)
+	}
+	return newest
+}
+
+// targetFiles adds the files of new targets, under the names by which clients
+// fetch them, each compared with what is signed.
+func (b *builder) targetFiles() error {
+	plan := b.facts.Report.Plan.Targets
+	if plan == nil {
+		return nil
+	}
+	for _, f := range plan.Add {
+		name := path.Join(targets, path.Dir(f.Path), f.SHA256+"."+path.Base(f.Path))
+		if !b.newest.ConsistentSnapshot {
+			name = path.Join(targets, f.Path)
+		}
+		if data, err := os.ReadFile(filepath.Join(b.repo.dir, filepath.FromSlash(name))); err == nil && tufmeta.Digest(data) == f.SHA256 {
+			continue
+		}
+		if b.options.Targets == "" {
+			b.p.Missing = append(b.p.Missing, name)
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(b.options.Targets, filepath.FromSlash(f.Path)))
+		if err != nil {
+			return fmt.Errorf("reading the file of target %q: %w", tufmeta.Printable(f.Path), err)
+		}
+		if tufmeta.Digest(data) != f.SHA256 || int64(len(data)) != f.Length {
+			return fmt.Errorf("target %q: the file is not the one that was signed", tufmeta.Printable(f.Path))
+		}
+		b.steps.files = append(b.steps.files, Step{Name: name, data: data, replace: !b.newest.ConsistentSnapshot})
+	}
+	return nil
+}
+
+func (b *builder) online() error {
+	if b.options.Online == nil || b.version == 0 {
+		return nil
+	}
+	names, err := b.options.Online.extend(b.next, b.newest, b.version)
+	for _, name := range names {
+		b.steps.online = append(b.steps.online, Step{Name: metadata + "/" + name, data: b.next[name], replace: name == "timestamp.json" || !b.newest.ConsistentSnapshot})
+	}
+	return err
+}
+
+// order finds an order in which every client is served after each step: roots
+// before the rest, or after it. If there is none, the folder is exchanged.
+func (b *builder) order() error {
+	s := b.steps
+	rootsFirst := slices.Concat(s.first, s.files, s.roots, s.targets, s.online)
+	rootsLast := slices.Concat(s.first, s.files, s.targets, s.online, s.roots)
+	first := b.repo.First
+	served := first != nil && accepts(first, b.repo.files) == nil
+	b.p.Steps = rootsFirst
+	if !served || len(rootsFirst) == 0 {
+		return nil
+	}
+	if err := accepts(first, b.next); err != nil {
+		b.p.Window = err.Error()
+		return nil
+	}
+	for _, steps := range [][]Step{rootsFirst, rootsLast} {
+		if b.safe(steps) {
+			b.p.Steps = steps
+			return nil
+		}
+	}
+	if len(b.repo.other) > 0 {
+		return fmt.Errorf("metadata/ must be exchanged as a whole, and it has %q, which is no metadata: move it away", b.repo.other[0])
+	}
+	b.p.Swap = true
+	return nil
+}
+
+// safe plays a client against the state after each step.
+func (b *builder) safe(steps []Step) bool {
+	now := maps.Clone(b.repo.files)
+	for _, step := range steps {
+		if dir, name := path.Split(step.Name); dir == metadata+"/" {
+			now[name] = step.data
+		}
+		if accepts(b.repo.First, now) != nil {
+			return false
+		}
+	}
+	return true
+}

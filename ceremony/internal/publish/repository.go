@@ -1,0 +1,140 @@
+// Package publish puts a verified bundle into a repository folder, so that a
+// client that reads at any moment accepts the state before or the state after.
+//
+//	repository, err := publish.Open(dir)
+//	verified, err := verify.Files(files, repository.Root, now)
+//	p, err := publish.Prepare(repository, verified, options)
+//	for _, line := range p.Steps { ... }        // what will be done
+//	err = p.Apply()
+//
+// A repository is a folder with root.json, the root that clients ship with,
+// metadata/ and targets/ as clients fetch them. Trust comes from there: from
+// root.json through metadata/2.root.json and so on to the newest.
+//
+// Which order of writing is safe is not assumed but tried: Prepare plays a
+// client against the state after each step. Where no order of single files is
+// safe, as when the online keys change, metadata/ is built anew beside itself
+// and exchanged as a whole.
+//
+// It will not replace a version that is published with another one of the same
+// number, take a step back, or publish a rehearsal where the real thing is.
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// Names inside a repository.
+const (
+	rootFile = "root.json"
+	metadata = "metadata"
+	targets  = "targets"
+)
+
+// state is the metadata that a client can fetch, by file name.
+type state map[string][]byte
+
+// Repository is a repository folder as it was read.
+type Repository struct {
+	dir   string
+	First []byte // root.json, nil in a folder that has none yet
+	Root  []byte // the newest root that First leads to
+	files state
+	other []string // what else lies in metadata/
+}
+
+// Open reads a repository. A folder that does not exist is an empty one. What
+// a killed publication has left halfway is put right first.
+func Open(dir string) (*Repository, error) {
+	r := &Repository{dir: dir, files: state{}}
+	if err := r.recover(); err != nil {
+		return nil, fmt.Errorf("opening the repository %q: %w", dir, err)
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, metadata))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("opening the repository %q: %w", dir, err)
+	}
+	for _, e := range entries {
+		if durable.IsPartial(e.Name()) {
+			continue
+		}
+		if !e.Type().IsRegular() || !strings.HasSuffix(e.Name(), ".json") {
+			r.other = append(r.other, e.Name())
+			continue
+		}
+		if r.files[e.Name()], err = os.ReadFile(filepath.Join(dir, metadata, e.Name())); err != nil {
+			return nil, fmt.Errorf("opening the repository %q: %w", dir, err)
+		}
+	}
+	r.First, err = os.ReadFile(filepath.Join(dir, rootFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		r.First = nil
+		return r, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the repository %q: %w", dir, err)
+	}
+	link, err := newestRoot(r.First, r.files)
+	if err != nil {
+		return nil, fmt.Errorf("opening the repository %q: %w", dir, err)
+	}
+	r.Root = link.data
+	return r, nil
+}
+
+// recover finishes what a kill while the folders were exchanged has left.
+func (r *Repository) recover() error {
+	live := filepath.Join(r.dir, metadata)
+	_, err := os.Lstat(live)
+	if _, old := os.Lstat(live + ".old"); errors.Is(err, fs.ErrNotExist) && old == nil {
+		return os.Rename(live+".old", live)
+	}
+	return errors.Join(os.RemoveAll(live+".old"), os.RemoveAll(live+".new"))
+}
+
+// Rehearsal reports whether the repository began from a rehearsal.
+func (r *Repository) Rehearsal() bool {
+	env, err := tufmeta.ParseEnvelope(r.First)
+	return err == nil && tufmeta.IsRehearsal(env.Signed)
+}
+
+// root is a root with its file.
+type root struct {
+	*tufmeta.Root
+	data []byte
+}
+
+// newestRoot goes from a first root to the last that follows it.
+func newestRoot(first []byte, files state) (root, error) {
+	at := readAsPublished
+	chain, err := inspect.Chain([]inspect.File{{Name: rootFile, Data: first}}, at)
+	if err != nil {
+		return root{}, err
+	}
+	newest := root{chain.Last().Root, first}
+	for {
+		name := folder.Version{Role: "root", Version: newest.Version + 1}.File()
+		data, ok := files[name]
+		if !ok {
+			return newest, nil
+		}
+		chain, err := inspect.Chain([]inspect.File{{Name: "root", Data: newest.data}, {Name: name, Data: data}}, at)
+		if err != nil {
+			return root{}, err
+		}
+		if len(chain.Broken) > 0 {
+			return root{}, fmt.Errorf("%s: %s", chain.Broken[0].Subject, chain.Broken[0].Detail)
+		}
+		newest = root{chain.Last().Root, data}
+	}
+}

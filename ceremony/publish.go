@@ -1,0 +1,163 @@
+package main
+
+import (
+	"crypto"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/youmark/pkcs8"
+
+	"tufceremony/ceremony/internal/bundle"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/publish"
+	"tufceremony/ceremony/internal/review"
+	"tufceremony/ceremony/internal/tufmeta"
+	"tufceremony/ceremony/internal/verify"
+)
+
+type publishOptions struct {
+	onlineKey string
+	targets   string
+	approve   string
+}
+
+func publishCommand(env *environment) *cobra.Command {
+	var o publishOptions
+	c := &cobra.Command{
+		Use:   "publish FILE REPOSITORY",
+		Short: "verify a bundle against the repository's own root, and publish it",
+		Long: `publish trusts what the repository trusts: its root.json and the roots that follow
+it. It verifies the bundle from there and writes what is new, in an order in
+which a client that reads at any moment accepts the old state or the new. An
+empty repository trusts nothing yet: the first four words of the event ID, from
+the minutes of the ceremony, stand in for it. Publishing again changes nothing.`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error { return runPublish(env, args[0], args[1], o) },
+	}
+	c.Flags().StringVar(&o.onlineKey, "online-key", "", "also sign snapshot and timestamp with this key `FILE` (encrypted PKCS#8, PEM)")
+	c.Flags().StringVar(&o.targets, "targets", "", "copy the files of new targets from this `FOLDER`")
+	c.Flags().StringVar(&o.approve, "approve", "", "for an empty repository: the first four `WORDS` of the event ID")
+	return c
+}
+
+func runPublish(env *environment, file, dir string, o publishOptions) error {
+	now := env.today()
+	repository, err := publish.Open(dir)
+	if err != nil {
+		return hint(err, "publish trusts nothing else; `ceremony inspect` looks at its roots")
+	}
+	trusted := repository.Root
+	if trusted == nil {
+		if trusted, err = firstRoot(env, file, o.approve); err != nil {
+			return err
+		}
+	}
+	verified, _, err := verifyBundle(file, trusted, now)
+	if err != nil {
+		return err
+	}
+	options := publish.Options{Targets: o.targets}
+	if options.Online, err = online(env, o.onlineKey, verified, now); err != nil {
+		return err
+	}
+	p, err := publish.Prepare(repository, verified, options)
+	if err != nil {
+		return hint(err, "nothing was written")
+	}
+	if p.Window != "" {
+		wrapTo(env.out, "WINDOW: ", "  ", "once this is written, clients refuse the repository until its signer has put snapshot and timestamp for it: "+p.Window)
+	}
+	if err := p.Apply(); err != nil {
+		return hint(err, "run the same command again: it goes on where it stopped")
+	}
+	printPublished(env.out, p, dir)
+	return nil
+}
+
+// firstRoot takes the first root of a new repository from a genesis bundle, on
+// the word of somebody who was at the ceremony.
+func firstRoot(env *environment, file, words string) ([]byte, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the bundle: %w", err)
+	}
+	files, err := bundle.Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", file, err)
+	}
+	root, ok := files[folder.Metadata+"/1.root.json"]
+	if !ok {
+		return nil, hint(errors.New("publishing: the repository has no root.json to trust, and the bundle is no genesis"),
+			"put the root that your clients ship with into the repository as root.json, and the roots that follow it into metadata/")
+	}
+	if words == "" {
+		words, err = env.ask.Line("The repository is empty. Type the first four words of the event ID, from the\nminutes of the ceremony: ")
+		if err != nil {
+			return nil, hint(err, "publish at a terminal, or give --approve \"w1 w2 w3 w4\"")
+		}
+	}
+	event, err := verify.Event(files)
+	if err != nil {
+		return nil, err
+	}
+	if !tufmeta.SameWords(words, event.Words()) {
+		return nil, hint(review.ErrWords, "nothing was written; the words stand in the minutes, and under the review of every copy of the folder")
+	}
+	return root, nil
+}
+
+// online reads the software key for snapshot and timestamp.
+func online(env *environment, file string, v verify.Verified, now time.Time) (*publish.Online, error) {
+	if file == "" {
+		return nil, nil
+	}
+	facts, _ := v.Facts()
+	days := facts.Report.Plan.Lifetimes
+	if days == nil {
+		return nil, hint(errors.New("publishing with --online-key: the plan has no lifetimes for snapshot and timestamp"), "let the repository's own signer sign them, or plan lifetimes: next time")
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the online key: %w", err)
+	}
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != "ENCRYPTED PRIVATE KEY" {
+		return nil, hint(fmt.Errorf("reading the online key %q: no PEM block \"ENCRYPTED PRIVATE KEY\"", file), "`openssl pkcs8 -topk8 -v2 aes256` encrypts a key")
+	}
+	secret, err := env.ask.Secret(fmt.Sprintf("Passphrase of %s: ", file))
+	if err != nil {
+		return nil, hint(err, "the passphrase is typed at a terminal")
+	}
+	defer clear(secret)
+	key, _, err := pkcs8.ParsePrivateKey(block.Bytes, secret)
+	if err != nil {
+		return nil, hint(fmt.Errorf("reading the online key %q: wrong passphrase, or not a key", file), "nothing was written; run the command again")
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("reading the online key %q: it cannot sign", file)
+	}
+	return &publish.Online{Signer: signer, Now: now, Days: days}, nil
+}
+
+func printPublished(w io.Writer, p *publish.Publication, dir string) {
+	if len(p.Steps) == 0 {
+		fmt.Fprintln(w, "Everything in the bundle is published already. Nothing was changed.")
+	}
+	for _, step := range p.Steps {
+		fmt.Fprintf(w, "Wrote %s\n", filepath.ToSlash(filepath.Join(dir, step.Name)))
+	}
+	if p.Swap {
+		wrapTo(w, "", "", "No order of single files is safe for this change, so metadata/ was exchanged as a whole.")
+	}
+	if len(p.Missing) > 0 {
+		wrapTo(w, "", "", "Put the files of new targets in place before snapshot lists them: "+strings.Join(p.Missing, ", "))
+	}
+}

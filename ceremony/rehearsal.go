@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/record"
+)
+
+// rehearsal is a stage: actors type commands, and everybody sees the screen.
+// Each actor works in a folder of the same name, as on a machine of their own.
+type rehearsal struct {
+	env    *environment
+	now    time.Time
+	dir    string
+	kept   string
+	seed   []byte
+	maker  maker
+	tokens map[string]stock // by token name; "online" for the publisher's key
+	binary record.Binary
+	before []string // the last review that was shown in full
+}
+
+// say tells what happens off the screen.
+func (r *rehearsal) say(format string, args ...any) {
+	fmt.Fprintln(r.env.out)
+	wrapTo(r.env.out, "# ", "# ", fmt.Sprintf(format, args...))
+}
+
+// types has an actor type a command, and shows it with what it prints. Holders
+// sign by reading the event's words from the screen.
+func (r *rehearsal) types(actor string, args ...string) error {
+	if err := os.Chdir(filepath.Join(r.dir, actor)); err != nil {
+		return fmt.Errorf("rehearsing: %w", err)
+	}
+	fmt.Fprintf(r.env.out, "\n%s$ ceremony %s\n", actor, quoteArgs(args))
+	var screen bytes.Buffer
+	status := run(args, &environment{
+		out: &screen, err: &screen, ask: &actorPrompter{r, args, &screen},
+		now:     func() time.Time { return r.now },
+		random:  r.env.random,
+		binary:  func() (record.Binary, error) { return r.binary, nil },
+		sitting: func(dir string) string { return record.Sitting("rehearsal", actor, filepath.Base(dir)) },
+	})
+	r.show(screen.String())
+	if status != done {
+		return fmt.Errorf("rehearsing: %s's `ceremony %s` was refused", actor, quoteArgs(args))
+	}
+	return nil
+}
+
+func quoteArgs(args []string) string {
+	quoted := make([]string, len(args))
+	for i, arg := range args {
+		quoted[i] = arg
+		if strings.ContainsAny(arg, " ;?") {
+			quoted[i] = `"` + arg + `"`
+		}
+	}
+	return strings.Join(quoted, " ")
+}
+
+// show prints a screen. A review that everybody has just seen is not printed
+// once more: the holders see it, the reader of the rehearsal need not.
+func (r *rehearsal) show(screen string) {
+	lines := strings.Split(strings.TrimRight(screen, "\n"), "\n")
+	same := 0
+	for same < len(lines) && same < len(r.before) && lines[same] == r.before[same] {
+		same++
+	}
+	if strings.HasPrefix(lines[0], "Review: ") {
+		r.before = lines
+	}
+	if same > 10 {
+		fmt.Fprintf(r.env.out, "[the same review again, %d lines]\n", same)
+		lines = lines[same:]
+	}
+	for _, line := range lines {
+		fmt.Fprintln(r.env.out, line)
+	}
+}
+
+// actorPrompter answers as the people do who read the screen.
+type actorPrompter struct {
+	r      *rehearsal
+	args   []string
+	screen *bytes.Buffer
+}
+
+// Line types the four words that are asked for: they are on the screen, or in
+// the minutes.
+func (p *actorPrompter) Line(prompt string) (string, error) {
+	words, err := p.r.words(p.args)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(p.screen, "%s%s\n", prompt, words)
+	return words, nil
+}
+
+// Secret types a PIN, which is not shown.
+func (p *actorPrompter) Secret(prompt string) ([]byte, error) {
+	name := "online"
+	for i, arg := range p.args {
+		if arg == "--token" {
+			name = p.args[i+1]
+		}
+	}
+	s, ok := p.r.tokens[name]
+	if !ok {
+		return nil, errors.New("rehearsing: nobody knows this secret")
+	}
+	fmt.Fprintf(p.screen, "%s%s\n", prompt, strings.Repeat("*", len(s.pin)))
+	return bytes.Clone(s.pin), nil
+}
+
+// words are the first four of the event that a command is about.
+func (r *rehearsal) words(args []string) (string, error) {
+	name := strings.TrimSuffix(filepath.Base(args[1]), ".bundle")
+	files, err := folder.Read(filepath.Join(r.dir, "coordinator", name))
+	if err != nil {
+		return "", err
+	}
+	return files.Event().Words(), nil
+}
+
+// carry copies a ceremony folder to another actor, as on a stick.
+func (r *rehearsal) carry(name, from, to string) error {
+	source := filepath.Join(r.dir, from, name)
+	files, err := folder.Read(source)
+	if err != nil {
+		return err
+	}
+	for path, data := range files {
+		if err := durable.Create(filepath.Join(r.dir, to, name, filepath.FromSlash(path)), data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// edit is what a person does to the plan: each line that is found is written
+// anew. What is new is shown.
+func (r *rehearsal) edit(name string, change func(plan string) (string, error)) error {
+	path := filepath.Join(r.dir, "coordinator", name, folder.Plan)
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("rehearsing: %w", err)
+	}
+	text, err := change(string(old))
+	if err != nil {
+		return err
+	}
+	if err := durable.Replace(path, []byte(text)); err != nil {
+		return err
+	}
+	r.say("The coordinator edits %s/plan.yaml until it says what was decided. Its new lines:", name)
+	had := map[string]int{}
+	for _, line := range strings.Split(string(old), "\n") {
+		had[line]++
+	}
+	for i, line := range strings.Split(text, "\n") {
+		if had[line]--; had[line] < 0 {
+			fmt.Fprintf(r.env.out, "%4d  %s\n", i+1, line)
+		}
+	}
+	return nil
+}
+
+// replace does one edit, which must find its place exactly once.
+func replace(text, old, new string) (string, error) {
+	if strings.Count(text, old) != 1 {
+		return "", fmt.Errorf("rehearsing: the plan does not have %q once", old)
+	}
+	return strings.Replace(text, old, new, 1), nil
+}

@@ -1,0 +1,255 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/folder"
+)
+
+// holders of the genesis. In the rotation holder-5 leaves, holder-6 joins, and
+// holder-2 comes with a new device.
+var founders = []string{"holder-1", "holder-2", "holder-3", "holder-4", "holder-5"}
+
+const repositoryName = "rehearsal repository"
+
+// play holds both ceremonies, and says in the end what there is to look at.
+func (r *rehearsal) play() error {
+	r.say("A rehearsal at %s. Every line with a $ is typed on the real day as well; who types it stands before the $. Lines with a # are what people do besides.", r.now.Format("2006-01-02 15:04 UTC"))
+	for _, act := range []func() error{r.prepare, r.genesis, r.rotation} {
+		if err := act(); err != nil {
+			return hint(err, "`ceremony rehearse --keep DIR` leaves the folders to look at")
+		}
+	}
+	r.epilogue()
+	return nil
+}
+
+// prepare hands out the tokens and puts the files of two targets in place.
+func (r *rehearsal) prepare() error {
+	for _, actor := range append([]string{"coordinator", "publisher", "stranger", "holder-6"}, founders...) {
+		if err := os.MkdirAll(filepath.Join(r.dir, actor), 0o755); err != nil {
+			return fmt.Errorf("rehearsing: %w", err)
+		}
+	}
+	for _, name := range founders {
+		if err := r.issue(name, name); err != nil {
+			return err
+		}
+	}
+	for _, file := range []struct{ path, text string }{
+		{"files/first/hello.txt", "hello from the first ceremony\n"},
+		{"files/second/news.txt", "news from the second ceremony\n"},
+	} {
+		if err := durable.Create(filepath.Join(r.dir, filepath.FromSlash(file.path)), []byte(file.text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *rehearsal) issue(holder, token string) error {
+	s, err := r.maker.make(holder, token)
+	if err != nil {
+		return fmt.Errorf("making token %s: %w", token, err)
+	}
+	r.tokens[token] = s
+	return nil
+}
+
+// publicKey puts a token's public key where the plan expects it.
+func (r *rehearsal) publicKey(ceremony, token string, text []byte) error {
+	return durable.Create(filepath.Join(r.dir, "coordinator", ceremony, folder.Keys, token+".pem"), text)
+}
+
+func (r *rehearsal) genesis() error {
+	r.say("GENESIS. The coordinator begins, on the air-gapped machine.")
+	if err := r.types("coordinator", "init", "genesis", "--kind", "genesis", "--add", "../files/first"); err != nil {
+		return err
+	}
+	r.say("Each holder has sent a public key, and the publisher that of the online key.")
+	for _, name := range founders {
+		if err := r.publicKey("genesis", name, r.tokens[name].pem); err != nil {
+			return err
+		}
+	}
+	online, err := r.onlineKey(filepath.Join(r.dir, "publisher", "online.pem"))
+	if err != nil {
+		return err
+	}
+	if err := r.publicKey("genesis", "online", online); err != nil {
+		return err
+	}
+	if err := r.edit("genesis", r.genesisPlan); err != nil {
+		return err
+	}
+	if err := r.hold("genesis", []string{"holder-1", "holder-2", "holder-4"}); err != nil {
+		return err
+	}
+	r.say("A repository that is empty trusts nothing. The publisher has the minutes, and types the event's first four words.")
+	if err := r.types("publisher", "publish", "../genesis.bundle", "../repository", "--online-key", "online.pem", "--targets", "../files/first"); err != nil {
+		return err
+	}
+	r.say("Anybody who has root.json, as clients ship it, can check the ceremony.")
+	return r.types("stranger", "verify", "../genesis.bundle", "--trusted-root", "../repository/root.json")
+}
+
+func (r *rehearsal) genesisPlan(text string) (string, error) {
+	var err error
+	edits := [][2]string{
+		{`repository: ""`, fmt.Sprintf("repository: %q", repositoryName)},
+		{"\n\nwindow:", "\nrehearsal: true  # nothing of it can be published for real\n\nwindow:"},
+		{"  root:\n    threshold: 0  # decide\n", "  root:\n    threshold: 3\n"},
+		{"  targets:\n    threshold: 0  # decide\n", "  targets:\n    threshold: 2\n"},
+		{"waivers: []  # each with check, subject and reason; see `ceremony checks`", waiverText},
+	}
+	for _, e := range edits {
+		if text, err = replace(text, e[0], e[1]); err != nil {
+			return "", err
+		}
+	}
+	for _, name := range founders {
+		if text, err = r.describe(text, name); err != nil {
+			return "", err
+		}
+	}
+	return text, nil
+}
+
+// waiverText shows what a waiver looks like: 2 of 3 leaves a margin of one key.
+const waiverText = `waivers:  # read each aloud, with its reason
+  - check: THRESHOLD-MARGIN
+    subject: "targets"
+    reason: "three of the holders sign targets, and a spare is provisioned"`
+
+// describe fills in where a token is, after the line with its name.
+func (r *rehearsal) describe(text, token string) (string, error) {
+	s := r.tokens[token]
+	head, tail, ok := strings.Cut(text, "      - name: "+token+"\n")
+	end := strings.Index(tail, "        key: ")
+	if !ok || end < 0 {
+		return "", fmt.Errorf("rehearsing: the plan has no token %q", token)
+	}
+	return head + fmt.Sprintf("      - name: %s\n        uri: %q\n        model: %q\n        serial: %q\n", token, s.uri, s.model, s.serial) + tail[end:], nil
+}
+
+// hold is the ceremony itself, the same for both occasions: draft and review,
+// a copy for each holder, signatures, merge, seal.
+func (r *rehearsal) hold(name string, signers []string) error {
+	for _, args := range [][]string{{"draft", name}, {"review", name}} {
+		if err := r.types("coordinator", args...); err != nil {
+			return err
+		}
+	}
+	r.say("The event ID is read aloud and written into the minutes. The folder is copied to a stick for each holder who signs.")
+	merge := []string{"merge", name}
+	carried := map[string]bool{}
+	for _, token := range signers {
+		holder := holderOf(token)
+		if !carried[holder] {
+			if err := r.carry(name, "coordinator", holder); err != nil {
+				return err
+			}
+			carried[holder] = true
+			merge = append(merge, "../"+holder+"/"+name)
+		}
+		if err := r.types(holder, "sign", name, "--token", token); err != nil {
+			return err
+		}
+	}
+	r.say("The sticks come back.")
+	for _, args := range [][]string{merge, {"status", name}, {"seal", name, "-o", "../" + name + ".bundle"}} {
+		if err := r.types("coordinator", args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holderOf a token: holder-2 has a second one, holder-2-new.
+func holderOf(token string) string { return strings.TrimSuffix(token, "-new") }
+
+func (r *rehearsal) rotation() error {
+	r.now = r.now.AddDate(0, 11, 0)
+	r.say("ROTATION, eleven months later: the rehearsal's clock is at %s. holder-5 leaves, holder-6 joins, and holder-2 has a new device. The old device signs once more, so that the old root vouches for the new.", r.now.Format(time.DateOnly))
+	for _, token := range []string{"holder-2-new", "holder-6"} {
+		if err := r.issue(holderOf(token), token); err != nil {
+			return err
+		}
+	}
+	if err := r.types("coordinator", "init", "rotation", "--kind", "rotation",
+		"--trusted-root", "../repository/metadata/1.root.json", "--trusted-targets", "../repository/metadata/1.targets.json",
+		"--roster", "../genesis.bundle", "--add", "../files/second"); err != nil {
+		return err
+	}
+	for _, token := range []string{"holder-2-new", "holder-6"} {
+		if err := r.publicKey("rotation", token, r.tokens[token].pem); err != nil {
+			return err
+		}
+	}
+	if err := r.edit("rotation", r.rotationPlan); err != nil {
+		return err
+	}
+	if err := r.hold("rotation", []string{"holder-1", "holder-2", "holder-2-new", "holder-3", "holder-6"}); err != nil {
+		return err
+	}
+	r.say("A stranger still has the root of the year before, and needs no other.")
+	if err := r.types("stranger", "verify", "../rotation.bundle", "--trusted-root", "../repository/root.json"); err != nil {
+		return err
+	}
+	return r.types("publisher", "publish", "../rotation.bundle", "../repository", "--online-key", "online.pem", "--targets", "../files/second")
+}
+
+func (r *rehearsal) rotationPlan(text string) (string, error) {
+	newTokens := map[string]string{
+		"holder-2-new": "        key: keys/holder-2.pem\n",
+		"holder-6":     "        key: keys/holder-5.pem\n",
+	}
+	var err error
+	for _, token := range []string{"holder-2-new", "holder-6"} {
+		s := r.tokens[token]
+		entry := fmt.Sprintf("      - name: %s\n        uri: %q\n        model: %q\n        serial: %q\n        key: keys/%s.pem\n", token, s.uri, s.model, s.serial, token)
+		if token == holderOf(token) {
+			entry = fmt.Sprintf("  - name: %q\n    tokens:\n%s", token, entry)
+		}
+		if text, err = replace(text, newTokens[token], newTokens[token]+entry); err != nil {
+			return "", err
+		}
+	}
+	edits := [][2]string{
+		{"\n\nwindow:", "\nrehearsal: true  # nothing of it can be published for real\n\nwindow:"},
+		{"keys: [holder-1, holder-2, holder-3, holder-4, holder-5]", "keys: [holder-1, holder-2-new, holder-3, holder-4, holder-6]"},
+		{"keys: [holder-1, holder-2, holder-3]", "keys: [holder-1, holder-2-new, holder-3]"},
+		{"waivers: []  # each with check, subject and reason; see `ceremony checks`", waiverText},
+	}
+	for _, e := range edits {
+		if text, err = replace(text, e[0], e[1]); err != nil {
+			return "", err
+		}
+	}
+	return text, nil
+}
+
+// epilogue names what is worth a look.
+func (r *rehearsal) epilogue() {
+	r.say("The rehearsal is over: root 2 is published, and clients that began with root 1 follow it.")
+	if r.kept == "" {
+		r.say("Nothing was kept. `ceremony rehearse --keep DIR` leaves everything to look at.")
+		return
+	}
+	at := func(path string) string { return filepath.ToSlash(filepath.Join(r.kept, path)) }
+	fmt.Fprintf(r.env.out, `
+What to look at:
+  %s  what was decided
+  ceremony review %s  what was signed
+  ceremony inspect %s %s
+  ceremony verify %s --trusted-root %s
+  tar -tf %s  what a bundle has
+  %s  what clients ship with and fetch
+`, at("coordinator/rotation/plan.yaml"), at("coordinator/rotation"), at("repository/metadata/1.root.json"), at("repository/metadata/2.root.json"),
+		at("rotation.bundle"), at("repository/root.json"), at("rotation.bundle"), at("repository"))
+}

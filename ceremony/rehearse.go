@@ -1,0 +1,116 @@
+package main
+
+import (
+	"crypto/hkdf"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+type rehearseOptions struct {
+	keep   string
+	pkcs11 string
+	seed   string
+	time   string
+}
+
+func rehearseCommand(env *environment) *cobra.Command {
+	var o rehearseOptions
+	c := &cobra.Command{
+		Use:   "rehearse",
+		Short: "hold a whole ceremony with tokens made for the occasion",
+		Long: `rehearse holds a genesis ceremony, the rotation a year later, and publishes both.
+It runs the commands of the real day, and shows who types them and what they
+see. Five holders, root 3 of 5, targets 2 of 3, one online key; in the rotation
+one holder leaves, one joins and one has a new device. Nothing that it makes can
+be published anywhere but in the repository that it makes.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			now, err := judgeAt(env, o.time)
+			if err != nil {
+				return usage(c, err)
+			}
+			return runRehearse(env, o, now)
+		},
+	}
+	c.Flags().StringVar(&o.keep, "keep", "", "leave every folder and bundle in `DIR`, which must be new or empty")
+	c.Flags().StringVar(&o.pkcs11, "pkcs11", "", "give the holders SoftHSM tokens, through this `MODULE`")
+	c.Flags().StringVar(&o.seed, "seed", "", "make the keys of embedded tokens from this `TEXT`, to repeat a rehearsal")
+	c.Flags().StringVar(&o.time, "time", "", "hold it at this `TIME` (UTC, 2027-01-31T09:00:00Z) instead of now")
+	return c
+}
+
+func runRehearse(env *environment, o rehearseOptions, now time.Time) (err error) {
+	dir, tidy, err := rehearsalFolder(o.keep)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tidy(err == nil)) }()
+	r := &rehearsal{env: env, now: now, dir: dir, kept: o.keep, tokens: map[string]stock{}}
+	seed := []byte(o.seed)
+	if o.seed == "" {
+		seed = make([]byte, 32)
+		if _, err := io.ReadFull(env.random, seed); err != nil {
+			return fmt.Errorf("rehearsing: %w", err)
+		}
+	}
+	r.seed = seed
+	if r.binary, err = env.binary(); err != nil {
+		return err
+	}
+	r.maker = &softMaker{r}
+	if o.pkcs11 != "" {
+		if r.maker, err = newPKCS11Maker(r, o.pkcs11); err != nil {
+			return err
+		}
+	}
+	back, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("rehearsing: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.Chdir(back)) }()
+	return r.play()
+}
+
+// rehearsalFolder gives the folder to work in, and what to do with it at the
+// end: one that was not asked for is removed, unless something went wrong.
+func rehearsalFolder(keep string) (string, func(ok bool) error, error) {
+	if keep == "" {
+		dir, err := os.MkdirTemp("", "ceremony-rehearsal-")
+		if err != nil {
+			return "", nil, fmt.Errorf("making a folder for the rehearsal: %w", err)
+		}
+		return dir, func(bool) error { return os.RemoveAll(dir) }, nil
+	}
+	dir, err := filepath.Abs(keep)
+	if err != nil {
+		return "", nil, fmt.Errorf("making the folder %q: %w", keep, err)
+	}
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return "", nil, hint(fmt.Errorf("rehearsing in %q: the folder is not empty", keep), "name a new folder")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", nil, fmt.Errorf("making the folder %q: %w", keep, err)
+	}
+	return dir, func(bool) error { return nil }, nil
+}
+
+// derive gives bytes that depend on the seed and on a name.
+func (r *rehearsal) derive(name string, n int) ([]byte, error) {
+	return hkdf.Key(sha256.New, r.seed, nil, "ceremony rehearsal: "+name, n)
+}
+
+// pin is six digits for a token.
+func (r *rehearsal) pin(name string) ([]byte, error) {
+	raw, err := r.derive("pin "+name, 6)
+	for i := range raw {
+		raw[i] = '0' + raw[i]%10
+	}
+	return raw, err
+}
