@@ -137,9 +137,28 @@ func root(p *plan.Plan, files folder.Files) (map[string]any, error) {
 		role["keyids"], role["threshold"] = ids, int64(want.Threshold)
 		roles[name] = role
 	}
+	keepKeys(p, old, keys)
 	signed["keys"], signed["roles"] = keys, roles
 	mark(p, signed)
 	return signed, nil
+}
+
+// keepKeys carries over the keys of roles that the plan does not name: they
+// are as unknown fields are.
+func keepKeys(p *plan.Plan, old *tufmeta.Root, keys map[string]any) {
+	if old == nil {
+		return
+	}
+	for name, role := range old.Roles {
+		if _, planned := p.Root.Roles[name]; planned {
+			continue
+		}
+		for _, id := range role.KeyIDs {
+			if key := old.Keys[id]; key != nil {
+				keys[id] = key.Object
+			}
+		}
+	}
 }
 
 // keyFor gives the key object of a token: the one that the old root has for

@@ -42,6 +42,9 @@ const (
 	Record     = "record"
 )
 
+// Parts are the files and folders that a ceremony folder has.
+var Parts = []string{Plan, Keys, Trusted, Payload, Signatures, Metadata, Record}
+
 // maxFile bounds what is read into memory: clients accept far less.
 const maxFile = 512 << 20
 
@@ -66,7 +69,7 @@ func Read(dir string) (Files, error) {
 	if _, err := os.Stat(filepath.Join(dir, Plan)); err != nil {
 		return nil, fmt.Errorf("opening the ceremony folder %q: it has no %s", dir, Plan)
 	}
-	for _, part := range []string{Plan, Keys, Trusted, Payload, Signatures, Metadata, Record} {
+	for _, part := range Parts {
 		if err := files.take(dir, part); err != nil {
 			return nil, fmt.Errorf("reading the ceremony folder %q: %w", dir, err)
 		}

@@ -3,7 +3,6 @@ package review
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +31,8 @@ func (r *reviewer) root(v folder.Version, signed map[string]any) ([]Change, erro
 		r.rootAsPlanned(v, root)
 	}
 	r.keptFields(v, r.oldRootTree, signed, "version", "expires", "keys", "roles", tufmeta.RehearsalField)
+	r.keptRoles(v, signed)
+	r.keptKeys(v, root)
 	r.rehearsal(v, r.oldRootTree, signed)
 	if !root.ConsistentSnapshot && r.oldRoot == nil {
 		r.say("PLAN-MISMATCH", v.String(), "consistent_snapshot is not true, and a new repository begins with it")
@@ -71,18 +72,15 @@ func (r *reviewer) rootAsPlanned(v folder.Version, root *tufmeta.Root) {
 		slices.Sort(planned)
 		slices.Sort(have)
 		r.asPlanned(v, name+" keys", r.who(have), r.who(planned))
+	}
+	for _, role := range root.Roles {
 		for _, id := range role.KeyIDs {
 			used[id] = true
 		}
 	}
-	for id := range root.Keys {
+	for _, id := range slices.Sorted(maps.Keys(root.Keys)) {
 		if !used[id] {
 			r.say("PLAN-MISMATCH", v.String(), "it lists a key that no role uses: %s", tufmeta.Printable(id))
-		}
-	}
-	for name := range root.Roles {
-		if _, ok := want.Roles[name]; !ok && (r.oldRoot == nil || r.oldRoot.Roles[name] == nil) {
-			r.say("PLAN-MISMATCH", v.String(), "it has a role %q, which is neither in the plan nor in the trusted root", tufmeta.Printable(name))
 		}
 	}
 }
@@ -101,19 +99,6 @@ func (r *reviewer) who(fingerprints []string) string {
 	return strings.Join(names, "; ")
 }
 
-// keptFields wants every field that the ceremony does not change to be as it
-// was, fields that nobody here knows included.
-func (r *reviewer) keptFields(v folder.Version, old, signed map[string]any, changes ...string) {
-	if old == nil {
-		return
-	}
-	for _, name := range slices.Sorted(maps.Keys(union(old, signed))) {
-		if !slices.Contains(changes, name) && !reflect.DeepEqual(old[name], signed[name]) {
-			r.say("PLAN-MISMATCH", v.String(), "field %q is not as in the trusted version, and the plan does not change it", tufmeta.Printable(name))
-		}
-	}
-}
-
 // rehearsal wants the metadata itself to say whether it is of a rehearsal, so
 // that no copy of it can ever be taken for the real thing.
 func (r *reviewer) rehearsal(v folder.Version, old, signed map[string]any) {
@@ -123,13 +108,6 @@ func (r *reviewer) rehearsal(v folder.Version, old, signed map[string]any) {
 	case tufmeta.IsRehearsal(old) && !marked:
 		r.say("PLAN-MISMATCH", v.String(), "the trusted version is of a rehearsal, and a real one cannot go on from it")
 	}
-}
-
-func union(a, b map[string]any) map[string]any {
-	all := map[string]any{}
-	maps.Copy(all, a)
-	maps.Copy(all, b)
-	return all
 }
 
 // rootChanges sets old beside new.

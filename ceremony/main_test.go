@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/tufmeta"
+	"tufceremony/hsm/soft"
+)
+
+// The scripts in testdata run the very program, in a process of its own. What
+// a test must choose, and a user must not, comes in here: the clock, and the
+// write at which the process is killed.
+const (
+	clockVariable = "CEREMONY_TEST_CLOCK" // a time
+	killVariable  = "CEREMONY_TEST_KILL"  // a number: the n-th durable step
+)
+
+// rehearsed is when the scripts' rehearsals take place.
+const rehearsed = "2027-01-31T09:00:00Z"
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"ceremony": func() { os.Exit(run(os.Args[1:], testSystem())) }})
+}
+
+func testSystem() *environment {
+	env := system()
+	if t, err := time.Parse(tufmeta.TimeFormat, os.Getenv(clockVariable)); err == nil {
+		env.now = func() time.Time { return t }
+	}
+	if n, err := strconv.Atoi(os.Getenv(killVariable)); err == nil {
+		durable.Step = func(string, string) {
+			if n--; n == 0 {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {}
+			}
+		}
+	}
+	return env
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv(clockVariable, rehearsed)
+			e.Setenv("SHARED", sharedData())
+			return nil
+		},
+		Condition: condition,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"rehearsal": rehearsalCmd, "unsigned": unsignedCmd, "flip": flipCmd, "cut": cutCmd, "fault": faultCmd, "words": wordsCmd,
+		},
+	})
+}
+
+// condition: [shared] where ../shared/data is, [userns] where a script may
+// mount a file system of its own.
+func condition(name string) (bool, error) {
+	switch name {
+	case "shared":
+		return sharedData() != "", nil
+	case "userns":
+		return exec.Command("unshare", "-rm", "true").Run() == nil, nil
+	}
+	return false, fmt.Errorf("unknown condition %q", name)
+}
+
+// sharedData is the folder with real ceremonies beside the checkout, or "".
+func sharedData() string {
+	dir, err := filepath.Abs("../../shared/data")
+	if err != nil {
+		return ""
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return ""
+	}
+	return dir
+}
+
+// rehearsalCmd holds a whole rehearsal in a folder: always the same one.
+func rehearsalCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: rehearsal DIR")
+	}
+	ts.Check(ts.Exec("ceremony", "rehearse", "--keep", args[0], "--seed", "scripts", "--time", rehearsed))
+}
+
+// unsignedCmd copies a ceremony folder as it was when it had been drafted.
+func unsignedCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: unsigned FROM TO")
+	}
+	files, err := folder.Read(ts.MkAbs(args[0]))
+	ts.Check(err)
+	for name, data := range files {
+		switch part, _, _ := strings.Cut(name, "/"); part {
+		case folder.Signatures, folder.Metadata:
+			continue
+		case folder.Record:
+			if !strings.Contains(string(data), `"act":"draft"`) {
+				continue
+			}
+			line, _, _ := strings.Cut(string(data), "\n")
+			data = []byte(line + "\n")
+		}
+		ts.Check(durable.Create(filepath.Join(ts.MkAbs(args[1]), filepath.FromSlash(name)), data))
+	}
+}
+
+// flipCmd changes one byte of a file, counted from 0, or from the end.
+func flipCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flip FILE OFFSET")
+	}
+	path := ts.MkAbs(args[0])
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	at, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if at < 0 {
+		at += len(data)
+	}
+	data[at] ^= 1
+	ts.Check(os.WriteFile(path, data, 0o644))
+}
+
+// cutCmd takes bytes off the end of a file.
+func cutCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: cut FILE BYTES")
+	}
+	path := ts.MkAbs(args[0])
+	info, err := os.Stat(path)
+	ts.Check(err)
+	n, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	ts.Check(os.Truncate(path, info.Size()-n))
+}
+
+// faultCmd has an embedded token fail at its n-th signature.
+func faultCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: fault TOKENS NAME KIND N")
+	}
+	n, err := strconv.Atoi(args[3])
+	ts.Check(err)
+	ts.Check(soft.SetFault(ts.MkAbs(args[0]), args[1], soft.Fault{Kind: soft.FaultKind(args[2]), Signature: n}))
+}
+
+// wordsCmd sets $WORDS to the first four words of a folder's event.
+func wordsCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: words DIR")
+	}
+	files, err := folder.Read(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Setenv("WORDS", files.Event().Words())
+}
