@@ -1,19 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
-
-	"golang.org/x/term"
 
 	"tufceremony/ceremony/internal/record"
 )
@@ -43,7 +38,7 @@ func system() *environment {
 	return &environment{
 		out:     guard{os.Stdout},
 		err:     guard{os.Stderr},
-		ask:     &terminal{in: os.Stdin, out: guard{os.Stderr}},
+		ask:     terminal{},
 		now:     time.Now,
 		random:  rand.Reader,
 		binary:  thisBinary,
@@ -53,39 +48,6 @@ func system() *environment {
 
 // today is the clock, read once by a command that judges time.
 func (e *environment) today() time.Time { return e.now().UTC().Truncate(time.Second) }
-
-// terminal prompts on stderr, so that data on stdout stays data.
-type terminal struct {
-	in  *os.File
-	out io.Writer
-}
-
-var errNoTerminal = errors.New("asking: there is no terminal to ask at")
-
-func (t *terminal) Line(prompt string) (string, error) {
-	if !term.IsTerminal(int(t.in.Fd())) {
-		return "", errNoTerminal
-	}
-	fmt.Fprint(t.out, prompt)
-	line, err := bufio.NewReader(t.in).ReadString('\n')
-	if err != nil {
-		return "", fmt.Errorf("asking: nothing was typed: %w", err)
-	}
-	return strings.TrimRight(line, "\r\n"), nil
-}
-
-func (t *terminal) Secret(prompt string) ([]byte, error) {
-	if !term.IsTerminal(int(t.in.Fd())) {
-		return nil, errNoTerminal
-	}
-	fmt.Fprint(t.out, prompt)
-	secret, err := term.ReadPassword(int(t.in.Fd()))
-	fmt.Fprintln(t.out)
-	if err != nil {
-		return nil, fmt.Errorf("asking: nothing was typed: %w", err)
-	}
-	return secret, nil
-}
 
 // thisBinary says which program this is, by the SHA-256 of its file.
 func thisBinary() (record.Binary, error) {

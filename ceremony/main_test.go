@@ -1,13 +1,16 @@
 package main
 
 import (
+	"crypto"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -15,6 +18,7 @@ import (
 
 	"tufceremony/ceremony/internal/durable"
 	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/sign"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm/soft"
 )
@@ -42,7 +46,9 @@ func testSystem() *environment {
 	if n, err := strconv.Atoi(os.Getenv(killVariable)); err == nil {
 		durable.Step = func(string, string) {
 			if n--; n == 0 {
-				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				if p, err := os.FindProcess(os.Getpid()); err == nil {
+					_ = p.Kill() // SIGKILL: nothing runs after it
+				}
 				select {}
 			}
 		}
@@ -62,6 +68,7 @@ func TestScripts(t *testing.T) {
 		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"rehearsal": rehearsalCmd, "unsigned": unsignedCmd, "flip": flipCmd, "cut": cutCmd, "fault": faultCmd, "words": wordsCmd,
+			"pin": pinCmd, "edit": editCmd, "tree": treeCmd, "forge": forgeCmd,
 		},
 	})
 }
@@ -168,4 +175,66 @@ func wordsCmd(ts *testscript.TestScript, neg bool, args []string) {
 	files, err := folder.Read(ts.MkAbs(args[0]))
 	ts.Check(err)
 	ts.Setenv("WORDS", files.Event().Words())
+}
+
+// pinCmd writes what the holder of a token, or of the online key, types.
+func pinCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: pin TOKEN FILE")
+	}
+	pin, err := (&rehearsal{seed: []byte("scripts")}).pin(args[0])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), append(pin, '\n'), 0o600))
+}
+
+// editCmd replaces a text that a file has exactly once. \n and \e stand for a
+// line feed and an escape character.
+func editCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: edit FILE OLD NEW")
+	}
+	escapes := strings.NewReplacer(`\n`, "\n", `\e`, "\x1b")
+	text, err := replace(ts.ReadFile(args[0]), escapes.Replace(args[1]), escapes.Replace(args[2]))
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
+}
+
+// treeCmd lists a folder's files with their SHA-256, for cmp.
+func treeCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: tree DIR FILE")
+	}
+	root, list := ts.MkAbs(args[0]), ""
+	ts.Check(filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		list += fmt.Sprintf("%s  %s\n", tufmeta.Digest(data), filepath.ToSlash(strings.TrimPrefix(path, root)))
+		return err
+	}))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(list), 0o644))
+}
+
+// forgeCmd puts a stranger's signature into a ceremony folder: well made, of
+// this very event, and by a key that nobody knows. $FORGED is its key ID.
+func forgeCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: forge DIR VERSION.ROLE")
+	}
+	files, err := folder.Read(ts.MkAbs(args[0]))
+	ts.Check(err)
+	v, err := folder.ParseVersion(args[1] + ".json")
+	ts.Check(err)
+	private, err := (&rehearsal{seed: []byte("stranger")}).key("stranger")
+	ts.Check(err)
+	key, err := tufmeta.NewKey(&private.PublicKey)
+	ts.Check(err)
+	payload := files[folder.Payload+"/"+v.File()]
+	digest := sha256.Sum256(payload)
+	sig, err := private.Sign(nil, digest[:], crypto.SHA256)
+	ts.Check(err)
+	f := sign.File{Event: files.Event().String(), KeyID: key.ID, Payload: tufmeta.Digest(payload), Role: v.Role, Sig: hex.EncodeToString(sig), Version: v.Version}
+	ts.Check(durable.Create(filepath.Join(ts.MkAbs(args[0]), filepath.FromSlash(f.Name())), f.Encode()))
+	ts.Setenv("FORGED", key.ID)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -49,5 +48,3 @@ func readPlan(files folder.Files) (*plan.Plan, error) {
 	}
 	return p, nil
 }
-
-var errAborted = errors.New("stopped: nothing was signed")

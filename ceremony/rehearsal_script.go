@@ -20,7 +20,7 @@ const repositoryName = "rehearsal repository"
 // play holds both ceremonies, and says in the end what there is to look at.
 func (r *rehearsal) play() error {
 	r.say("A rehearsal at %s. Every line with a $ is typed on the real day as well; who types it stands before the $. Lines with a # are what people do besides.", r.now.Format("2006-01-02 15:04 UTC"))
-	for _, act := range []func() error{r.prepare, r.genesis, r.rotation} {
+	for _, act := range []func() error{r.prepare, r.genesis, r.rotation, r.publishRotation} {
 		if err := act(); err != nil {
 			return hint(err, "`ceremony rehearse --keep DIR` leaves the folders to look at")
 		}
@@ -77,7 +77,7 @@ func (r *rehearsal) genesis() error {
 			return err
 		}
 	}
-	online, err := r.onlineKey(filepath.Join(r.dir, "publisher", "online.pem"))
+	online, err := r.onlineKey("online")
 	if err != nil {
 		return err
 	}
@@ -174,6 +174,13 @@ func (r *rehearsal) hold(name string, signers []string) error {
 func holderOf(token string) string { return strings.TrimSuffix(token, "-new") }
 
 func (r *rehearsal) rotation() error {
+	if err := r.rotationFolder(); err != nil {
+		return err
+	}
+	return r.hold("rotation", []string{"holder-1", "holder-2", "holder-2-new", "holder-3", "holder-6"})
+}
+
+func (r *rehearsal) rotationFolder() error {
 	r.now = r.now.AddDate(0, 11, 0)
 	r.say("ROTATION, eleven months later: the rehearsal's clock is at %s. holder-5 leaves, holder-6 joins, and holder-2 has a new device. The old device signs once more, so that the old root vouches for the new.", r.now.Format(time.DateOnly))
 	for _, token := range []string{"holder-2-new", "holder-6"} {
@@ -191,12 +198,10 @@ func (r *rehearsal) rotation() error {
 			return err
 		}
 	}
-	if err := r.edit("rotation", r.rotationPlan); err != nil {
-		return err
-	}
-	if err := r.hold("rotation", []string{"holder-1", "holder-2", "holder-2-new", "holder-3", "holder-6"}); err != nil {
-		return err
-	}
+	return r.edit("rotation", r.rotationPlan)
+}
+
+func (r *rehearsal) publishRotation() error {
 	r.say("A stranger still has the root of the year before, and needs no other.")
 	if err := r.types("stranger", "verify", "../rotation.bundle", "--trusted-root", "../repository/root.json"); err != nil {
 		return err

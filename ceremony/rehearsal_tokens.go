@@ -124,9 +124,9 @@ func (m *pkcs11Maker) make(_, name string) (stock, error) {
 	return stock{at.String(), "SoftHSM", serial, pin, text}, err
 }
 
-// onlineKey writes the publisher's key as such keys are kept: encrypted.
-func (r *rehearsal) onlineKey(file string) ([]byte, error) {
-	private, err := r.key("online")
+// onlineKey writes a key of the publisher's as such keys are kept: encrypted.
+func (r *rehearsal) onlineKey(name string) ([]byte, error) {
+	private, err := r.key(name)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (r *rehearsal) onlineKey(file string) ([]byte, error) {
 		return nil, fmt.Errorf("encrypting the online key: %w", err)
 	}
 	r.tokens["online"] = stock{pin: secret}
-	if err := durable.Create(file, pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: der})); err != nil {
+	if err := durable.Create(filepath.Join(r.dir, "publisher", name+".pem"), pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: der})); err != nil {
 		return nil, err
 	}
 	return publicPEM(&private.PublicKey)

@@ -52,23 +52,9 @@ func runRehearse(env *environment, o rehearseOptions, now time.Time) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, tidy(err == nil)) }()
-	r := &rehearsal{env: env, now: now, dir: dir, kept: o.keep, tokens: map[string]stock{}}
-	seed := []byte(o.seed)
-	if o.seed == "" {
-		seed = make([]byte, 32)
-		if _, err := io.ReadFull(env.random, seed); err != nil {
-			return fmt.Errorf("rehearsing: %w", err)
-		}
-	}
-	r.seed = seed
-	if r.binary, err = env.binary(); err != nil {
+	r, err := newRehearsal(env, o, now, dir)
+	if err != nil {
 		return err
-	}
-	r.maker = &softMaker{r}
-	if o.pkcs11 != "" {
-		if r.maker, err = newPKCS11Maker(r, o.pkcs11); err != nil {
-			return err
-		}
 	}
 	back, err := os.Getwd()
 	if err != nil {
@@ -76,6 +62,24 @@ func runRehearse(env *environment, o rehearseOptions, now time.Time) (err error)
 	}
 	defer func() { err = errors.Join(err, os.Chdir(back)) }()
 	return r.play()
+}
+
+func newRehearsal(env *environment, o rehearseOptions, now time.Time, dir string) (r *rehearsal, err error) {
+	r = &rehearsal{env: env, now: now, dir: dir, kept: o.keep, seed: []byte(o.seed), tokens: map[string]stock{}}
+	if o.seed == "" {
+		r.seed = make([]byte, 32)
+		if _, err := io.ReadFull(env.random, r.seed); err != nil {
+			return nil, fmt.Errorf("rehearsing: %w", err)
+		}
+	}
+	if r.binary, err = env.binary(); err != nil {
+		return nil, err
+	}
+	r.maker = &softMaker{r}
+	if o.pkcs11 != "" {
+		r.maker, err = newPKCS11Maker(r, o.pkcs11)
+	}
+	return r, err
 }
 
 // rehearsalFolder gives the folder to work in, and what to do with it at the

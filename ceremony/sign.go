@@ -141,7 +141,9 @@ func (s *signing) run(now time.Time, approve string) error {
 	if err != nil {
 		return err
 	}
-	defer device.Close()
+	defer device.Close() // logs out and frees the device, on every way out
+	stop := catchInterrupts(s.env.err)
+	defer stop.release()
 	key, err := s.match(device)
 	if err != nil {
 		return err
@@ -161,6 +163,9 @@ func (s *signing) run(now time.Time, approve string) error {
 	}
 	var signatures []sign.File
 	for _, t := range s.tasks {
+		if stop.caught() {
+			return errInterrupted
+		}
 		made, err := sign.Sign(approval, t.payload, t.keyIDs, key.Public, signer)
 		if err != nil {
 			return deviceHint(err, s.dir, s.token.Name)

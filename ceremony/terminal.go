@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+// terminal is the terminal that the program was started from, whatever stdin,
+// stdout and stderr have been redirected to: a PIN cannot come from a pipe by
+// mistake, and a prompt cannot vanish in a file.
+type terminal struct{}
+
+var (
+	errNoTerminal  = errors.New("asking: there is no terminal to ask at")
+	errInterrupted = &hinted{errors.New("stopped from the keyboard"), "nothing was written; the device is free again"}
+)
+
+func (terminal) Line(prompt string) (string, error) {
+	line, err := atTerminal(prompt, func(in *os.File) ([]byte, error) {
+		line, err := bufio.NewReader(in).ReadString('\n')
+		return []byte(strings.TrimRight(line, "\r\n")), err
+	})
+	return string(line), err
+}
+
+func (terminal) Secret(prompt string) ([]byte, error) {
+	return atTerminal(prompt, func(in *os.File) ([]byte, error) {
+		secret, err := term.ReadPassword(int(in.Fd()))
+		fmt.Fprintln(in) // Enter was not echoed
+		return secret, err
+	})
+}
+
+// atTerminal prompts and reads. Ctrl-C gives the terminal its echo back, and
+// comes out as an error, so that the device is closed on the way.
+func atTerminal(prompt string, read func(in *os.File) ([]byte, error)) ([]byte, error) {
+	in, out, err := openTerminal()
+	if err != nil {
+		return nil, errNoTerminal
+	}
+	defer in.Close()
+	defer out.Close()
+	before, err := term.GetState(int(in.Fd()))
+	if err != nil {
+		return nil, errNoTerminal
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	fmt.Fprint(guard{out}, prompt)
+	type answer struct {
+		text []byte
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		text, err := read(in)
+		answers <- answer{text, err}
+	}()
+	select {
+	case <-signals:
+		err := term.Restore(int(in.Fd()), before)
+		fmt.Fprintln(out)
+		return nil, errors.Join(errInterrupted, err)
+	case a := <-answers:
+		if a.err != nil {
+			return nil, &hinted{fmt.Errorf("asking: nothing was typed: %w", a.err), "run the command again and type the answer, then Enter"}
+		}
+		return a.text, nil
+	}
+}
+
+// interrupts holds Ctrl-C back while a device is open: a process that is
+// killed inside a module leaves some devices locked.
+type interrupts struct {
+	signals chan os.Signal
+	done    chan struct{}
+	seen    chan struct{}
+}
+
+func catchInterrupts(w io.Writer) *interrupts {
+	i := &interrupts{make(chan os.Signal, 1), make(chan struct{}), make(chan struct{})}
+	signal.Notify(i.signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-i.signals:
+			fmt.Fprintln(w, "\nStopping as soon as the device answers.")
+			close(i.seen)
+		case <-i.done:
+		}
+	}()
+	return i
+}
+
+func (i *interrupts) caught() bool {
+	select {
+	case <-i.seen:
+		return true
+	default:
+		return false
+	}
+}
+
+func (i *interrupts) release() {
+	signal.Stop(i.signals)
+	close(i.done)
+}
