@@ -48,7 +48,6 @@ one bundle that any stranger can verify. Begin with "ceremony rehearse".`,
 	root.SetErr(env.err)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help-command"})
-	root.CompletionOptions.HiddenDefaultCmd = true
 	for _, c := range []*cobra.Command{
 		initCommand(env), draftCommand(env), reviewCommand(env), signCommand(env), statusCommand(env), mergeCommand(env),
 		sealCommand(env), verifyCommand(env), publishCommand(env), inspectCommand(env), checksCommand(env), rehearseCommand(env),

@@ -58,17 +58,22 @@ func runDraft(env *environment, dir string) error {
 	printResults(env.out, report.Results)
 	printQuorums(env.out, report)
 	if err := check.Refuse(report.Results); err != nil {
+		if slices.ContainsFunc(check.Refusals(report.Results), func(r check.Result) bool { return r.Check == "EVENT-MISMATCH" }) {
+			return &hinted{err, draftedBefore}
+		}
 		return err
 	}
 	return writeDraft(env, dir, files, payloads, report)
 }
 
+// draftedBefore is what to do about a plan that was edited after drafting.
+const draftedBefore = "somebody may have signed what was drafted before: make a new folder with `ceremony init`, or, if nobody has signed, remove payload/ and record/ and draft again"
+
 // unchanged refuses to draft beside, or in the place of, other payloads.
 func unchanged(files, payloads folder.Files) error {
 	for _, name := range files.Names(folder.Payload) {
 		if data, ok := payloads[name]; !ok || string(data) != string(files[name]) {
-			return hint(fmt.Errorf("drafting: %s exists, and it is not what this plan makes", name),
-				"somebody may have signed it already: make a new folder with `ceremony init`, or, if nobody has signed, remove payload/ and record/ and draft again")
+			return hint(fmt.Errorf("drafting: %s exists, and it is not what this plan makes", name), draftedBefore)
 		}
 	}
 	return nil

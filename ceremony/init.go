@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,6 +49,7 @@ names every field that is still open.`,
 		},
 	}
 	c.Flags().StringVar(&o.kind, "kind", "", "the `OCCASION`: genesis, rotation or targets")
+	_ = c.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions([]string{"genesis", "rotation", "targets"}, cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().StringArrayVar(&o.roots, "trusted-root", nil, "the published root `FILE` to go on from; earlier ones may be named too")
 	c.Flags().StringVar(&o.targets, "trusted-targets", "", "the published targets `FILE` to go on from")
 	c.Flags().StringVar(&o.roster, "roster", "", "an earlier ceremony folder or bundle, `FROM` which names and devices are taken")
@@ -56,9 +58,6 @@ names every field that is still open.`,
 }
 
 func runInit(env *environment, dir string, o initOptions) error {
-	if _, err := os.Lstat(filepath.Join(dir, folder.Plan)); err == nil {
-		return hint(fmt.Errorf("making a ceremony folder: %q: %w", filepath.Join(dir, folder.Plan), fs.ErrExist), "name a new folder")
-	}
 	now := env.now().UTC().Truncate(time.Hour)
 	files := folder.Files{}
 	p := &plan.Plan{Kind: plan.Kind(o.kind), Opens: now, Closes: now.AddDate(0, 0, 7), Lifetimes: map[string]int{"snapshot": 7, "timestamp": 1}}
@@ -86,13 +85,14 @@ func runInit(env *environment, dir string, o initOptions) error {
 	if err := fillTargets(p, old, expires, o.add); err != nil {
 		return err
 	}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
+	// The plan comes last: a folder that has one is complete.
+	files[folder.Plan] = p.Text()
+	names := slices.Sorted(maps.Keys(files))
+	slices.SortStableFunc(names, func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
+	for _, name := range names {
 		if _, err := durable.Ensure(filepath.Join(dir, filepath.FromSlash(name)), files[name]); err != nil {
-			return err
+			return hint(err, "name a new folder; what lies in this one is kept as it is")
 		}
-	}
-	if err := durable.Create(filepath.Join(dir, folder.Plan), p.Text()); err != nil {
-		return err
 	}
 	fmt.Fprintf(env.out, "Made %s for a %s.\n", filepath.Join(dir, folder.Plan), p.Kind)
 	if root == nil {

@@ -2,15 +2,20 @@ package main
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +23,7 @@ import (
 
 	"tufceremony/ceremony/internal/durable"
 	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/record"
 	"tufceremony/ceremony/internal/sign"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm/soft"
@@ -40,6 +46,11 @@ func TestMain(m *testing.M) {
 
 func testSystem() *environment {
 	env := system()
+	// A copy of a folder elsewhere is the same place to a test.
+	env.sitting = func(dir string) string {
+		place, _ := filepath.Abs(dir)
+		return record.Sitting("test", filepath.Base(filepath.Dir(place)), filepath.Base(place))
+	}
 	if t, err := time.Parse(tufmeta.TimeFormat, os.Getenv(clockVariable)); err == nil {
 		env.now = func() time.Time { return t }
 	}
@@ -67,8 +78,9 @@ func TestScripts(t *testing.T) {
 		},
 		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"rehearsal": rehearsalCmd, "unsigned": unsignedCmd, "flip": flipCmd, "cut": cutCmd, "fault": faultCmd, "words": wordsCmd,
-			"pin": pinCmd, "edit": editCmd, "tree": treeCmd, "forge": forgeCmd,
+			"rehearsal": rehearsals(t), "unsigned": unsignedCmd, "flip": flipCmd, "cut": cutCmd, "fault": faultCmd, "words": wordsCmd,
+			"pin": pinCmd, "edit": editCmd, "tree": treeCmd, "forge": forgeCmd, "resign": resignCmd, "touch": touchCmd,
+			"shown": said("stdout"), "told": said("stderr"),
 		},
 	})
 }
@@ -97,12 +109,37 @@ func sharedData() string {
 	return dir
 }
 
-// rehearsalCmd holds a whole rehearsal in a folder: always the same one.
-func rehearsalCmd(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: rehearsal DIR")
+// rehearsals gives the command that puts a whole rehearsal into a folder. It
+// is always the same one, held once.
+func rehearsals(t *testing.T) func(*testscript.TestScript, bool, []string) {
+	var once sync.Once
+	held := filepath.Join(t.TempDir(), "r")
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 1 {
+			ts.Fatalf("usage: rehearsal DIR")
+		}
+		once.Do(func() {
+			c := exec.Command("ceremony", "rehearse", "--keep", held, "--seed", "scripts", "--time", rehearsed)
+			out, err := c.CombinedOutput()
+			if err != nil {
+				ts.Fatalf("holding a rehearsal: %v\n%s", err, out)
+			}
+		})
+		ts.Check(os.CopyFS(ts.MkAbs(args[0]), os.DirFS(held)))
 	}
-	ts.Check(ts.Exec("ceremony", "rehearse", "--keep", args[0], "--seed", "scripts", "--time", rehearsed))
+}
+
+// said matches what a command wrote for people, however its lines were broken.
+func said(stream string) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if len(args) != 1 {
+			ts.Fatalf("usage: a pattern is wanted")
+		}
+		text := strings.Join(strings.Fields(ts.ReadFile(stream)), " ")
+		if regexp.MustCompile(args[0]).MatchString(text) == neg {
+			ts.Fatalf("%s: %q, and the pattern is %q", stream, text, args[0])
+		}
+	}
 }
 
 // unsignedCmd copies a ceremony folder as it was when it had been drafted.
@@ -222,19 +259,52 @@ func forgeCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: forge DIR VERSION.ROLE")
 	}
-	files, err := folder.Read(ts.MkAbs(args[0]))
-	ts.Check(err)
-	v, err := folder.ParseVersion(args[1] + ".json")
-	ts.Check(err)
 	private, err := (&rehearsal{seed: []byte("stranger")}).key("stranger")
+	ts.Check(err)
+	ts.Setenv("FORGED", signAs(ts, args[0], args[1], private))
+}
+
+// resignCmd has a rehearsal's token sign a payload once more, around all that
+// `ceremony sign` looks at. What is there is overwritten.
+func resignCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: resign DIR VERSION.ROLE TOKEN")
+	}
+	private, err := (&rehearsal{seed: []byte("scripts")}).key("token " + args[2])
+	ts.Check(err)
+	signAs(ts, args[0], args[1], private)
+}
+
+func signAs(ts *testscript.TestScript, dir, payload string, private *ecdsa.PrivateKey) (keyID string) {
+	files, err := folder.Read(ts.MkAbs(dir))
+	ts.Check(err)
+	v, err := folder.ParseVersion(payload + ".json")
 	ts.Check(err)
 	key, err := tufmeta.NewKey(&private.PublicKey)
 	ts.Check(err)
-	payload := files[folder.Payload+"/"+v.File()]
-	digest := sha256.Sum256(payload)
-	sig, err := private.Sign(nil, digest[:], crypto.SHA256)
+	data := files[folder.Payload+"/"+v.File()]
+	digest := sha256.Sum256(data)
+	sig, err := private.Sign(rand.Reader, digest[:], crypto.SHA256) // never the same twice
 	ts.Check(err)
-	f := sign.File{Event: files.Event().String(), KeyID: key.ID, Payload: tufmeta.Digest(payload), Role: v.Role, Sig: hex.EncodeToString(sig), Version: v.Version}
-	ts.Check(durable.Create(filepath.Join(ts.MkAbs(args[0]), filepath.FromSlash(f.Name())), f.Encode()))
-	ts.Setenv("FORGED", key.ID)
+	f := sign.File{Event: files.Event().String(), KeyID: key.ID, Payload: tufmeta.Digest(data), Role: v.Role, Sig: hex.EncodeToString(sig), Version: v.Version}
+	ts.Check(durable.Replace(filepath.Join(ts.MkAbs(dir), filepath.FromSlash(f.Name())), f.Encode()))
+	return key.ID
+}
+
+// touchCmd makes a rehearsal's token anew, as one that wants a finger for each
+// signature.
+func touchCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: touch TOKENS NAME")
+	}
+	place, name, r := ts.MkAbs(args[0]), args[1], &rehearsal{seed: []byte("scripts")}
+	private, err := r.key("token " + name)
+	ts.Check(err)
+	pin, err := r.pin(name)
+	ts.Check(err)
+	old, err := soft.Open(place, name)
+	ts.Check(err)
+	info, err := old.Info()
+	ts.Check(errors.Join(err, old.Close(), os.Remove(filepath.Join(place, name+".json"))))
+	ts.Check(soft.Create(place, name, pin, private, soft.Options{Serial: info.Serial, Model: info.Model, TouchRequired: true}))
 }

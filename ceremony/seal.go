@@ -3,9 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -41,9 +39,6 @@ always gives the same bytes. Below any threshold it refuses.`,
 }
 
 func runSeal(env *environment, dir, output string) error {
-	if _, err := os.Lstat(output); err == nil {
-		return hint(fmt.Errorf("sealing into %q: %w", output, fs.ErrExist), "name another file; a bundle is never overwritten")
-	}
 	files, err := readFolder(dir)
 	if err != nil {
 		return err
@@ -70,15 +65,20 @@ func runSeal(env *environment, dir, output string) error {
 			return hint(err, "the folder was sealed before with other signatures: use that bundle, or remove metadata/ to seal again")
 		}
 	}
-	if err := durable.Create(output, data); err != nil {
-		return err
+	wrote, err := durable.Ensure(output, data)
+	if err != nil {
+		return hint(err, "name another file; a bundle is never overwritten")
 	}
 	if len(dropped) > 0 {
 		printResults(env.out, dropped)
 		fmt.Fprintln(env.out)
 	}
 	facts, _ := verified.Facts()
-	fmt.Fprintf(env.out, "Sealed %s, %s\n", output, plural(len(data), "byte"))
+	verb := "Sealed"
+	if !wrote {
+		verb = "Sealed before, with the same bytes:"
+	}
+	fmt.Fprintf(env.out, "%s %s, %s\n", verb, output, plural(len(data), "byte"))
 	for _, r := range facts.Roles {
 		for _, c := range r.Counts {
 			fmt.Fprintf(env.out, "  %s under root %d: %d valid signatures, %d needed\n", r.Version, c.Under, len(c.Signers), c.Threshold)

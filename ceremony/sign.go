@@ -14,6 +14,7 @@ import (
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/durable"
 	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/record"
 	"tufceremony/ceremony/internal/review"
 	"tufceremony/ceremony/internal/roster"
@@ -40,8 +41,32 @@ written before the signature has been verified with the plan's public key.`,
 		},
 	}
 	c.Flags().StringVar(&token, "token", "", "`NAME` of the token in the plan")
+	_ = c.RegisterFlagCompletionFunc("token", completeToken)
 	c.Flags().StringVar(&approve, "approve", "", "the first four `WORDS` of the event ID, instead of typing them")
 	return c
+}
+
+// completeToken offers the shell the tokens of the plan in the folder that is
+// already typed.
+func completeToken(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	files, err := folder.Read(args[0])
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	p, err := plan.Parse(files[folder.Plan])
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, h := range p.Roster.Holders {
+		for _, t := range h.Tokens {
+			names = append(names, t.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // task is one payload that a token signs, under all its key IDs.
@@ -71,11 +96,15 @@ func runSign(env *environment, dir, name, approve string) error {
 	if len(tasks) == 0 {
 		return hint(fmt.Errorf("signing: the key of token %q signs nothing in this ceremony: SIG-FOREIGN", name), "`ceremony status %s` names those who sign", dir)
 	}
-	s := &signing{env: env, dir: dir, report: report, token: token, tasks: tasks}
+	binary, err := env.binary() // before the PIN: from then on nobody waits
+	if err != nil {
+		return err
+	}
+	s := &signing{env: env, dir: dir, now: now, report: report, token: token, tasks: tasks, binary: binary}
 	if s.done() {
 		return s.finish(nil)
 	}
-	return s.run(now, approve)
+	return s.run(approve)
 }
 
 func tokenNames(report *review.Report) string {
@@ -113,10 +142,12 @@ func tasksOf(report *review.Report, token *roster.Token) []task {
 type signing struct {
 	env    *environment
 	dir    string
+	now    time.Time
 	report *review.Report
 	token  *roster.Token
 	tasks  []task
 	device string // as the device itself says
+	binary record.Binary
 }
 
 // done reports whether everything that the token signs is signed already, as
@@ -136,7 +167,7 @@ func (s *signing) done() bool {
 	return true
 }
 
-func (s *signing) run(now time.Time, approve string) error {
+func (s *signing) run(approve string) error {
 	device, err := s.open()
 	if err != nil {
 		return err
@@ -153,7 +184,7 @@ func (s *signing) run(now time.Time, approve string) error {
 	for _, t := range s.tasks {
 		fmt.Fprintf(s.env.out, "  %s\n", t.payload)
 	}
-	approval, err := s.approve(now, approve)
+	approval, err := s.approve(approve)
 	if err != nil {
 		return err
 	}
@@ -221,7 +252,7 @@ func deviceName(info hsm.Info) string {
 	return strings.TrimSpace(name + ", serial " + tufmeta.Printable(info.Serial))
 }
 
-func (s *signing) approve(now time.Time, words string) (review.Approval, error) {
+func (s *signing) approve(words string) (review.Approval, error) {
 	if words == "" {
 		var err error
 		fmt.Fprintln(s.env.out)
@@ -230,7 +261,7 @@ func (s *signing) approve(now time.Time, words string) (review.Approval, error) 
 			return review.Approval{}, hint(err, "sign at a terminal, or give --approve \"w1 w2 w3 w4\"")
 		}
 	}
-	approval, err := s.report.Approve(words, now)
+	approval, err := s.report.Approve(words, s.now)
 	return approval, hint(err, "nothing was signed; compare the event ID with the other copies of the folder, and run the command again")
 }
 
@@ -245,10 +276,8 @@ func (s *signing) finish(signatures []sign.File) error {
 			return err
 		}
 	}
-	for _, t := range s.tasks {
-		if err := s.record(t); err != nil {
-			return err
-		}
+	if err := s.record(); err != nil {
+		return err
 	}
 	fmt.Fprintln(s.env.out)
 	verb := "Signed and verified"
@@ -265,21 +294,25 @@ func (s *signing) finish(signatures []sign.File) error {
 	return nil
 }
 
-func (s *signing) record(t task) error {
-	doc, _ := s.report.Document(t.payload)
+// record writes a line for each payload that has none yet.
+func (s *signing) record() error {
 	chains, _ := record.Read(s.report.Files())
-	if record.Has(chains, "sign", doc.Digest, t.keyIDs[0]) {
+	var lines []record.Line
+	for _, t := range s.tasks {
+		doc, _ := s.report.Document(t.payload)
+		if record.Has(chains, "sign", doc.Digest, t.keyIDs[0]) {
+			continue
+		}
+		lines = append(lines, record.Line{
+			Act: "sign", At: s.now.Format(tufmeta.TimeFormat), Binary: s.binary, Event: s.report.Event.String(),
+			Role: t.payload.Role, Version: t.payload.Version, Digest: doc.Digest,
+			Token: s.token.Name, Device: s.device, KeyIDs: t.keyIDs, Waivers: s.report.Plan.Waivers,
+		})
+	}
+	if len(lines) == 0 {
 		return nil
 	}
-	binary, err := s.env.binary()
-	if err != nil {
-		return err
-	}
-	return record.Append(s.dir, s.env.sitting(s.dir), record.Line{
-		Act: "sign", At: s.env.today().Format(tufmeta.TimeFormat), Binary: binary, Event: s.report.Event.String(),
-		Role: t.payload.Role, Version: t.payload.Version, Digest: doc.Digest,
-		Token: s.token.Name, Device: s.device, KeyIDs: t.keyIDs, Waivers: s.report.Plan.Waivers,
-	})
+	return record.Append(s.dir, s.env.sitting(s.dir), lines...)
 }
 
 // pinPrompter asks the holder on behalf of a driver.

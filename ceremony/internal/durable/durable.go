@@ -61,7 +61,7 @@ func write(path string, data []byte, rename func(from, to string) error) error {
 	dir, name := filepath.Split(path)
 	temporary := filepath.Join(dir, "."+name+partial)
 	Step("create", path)
-	if err := os.MkdirAll(filepath.Clean(dir+"."), 0o755); err != nil {
+	if err := makeFolder(filepath.Clean(dir + ".")); err != nil {
 		return fmt.Errorf("making the folder of %q: %w", path, err)
 	}
 	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -81,6 +81,22 @@ func write(path string, data []byte, rename func(from, to string) error) error {
 		return fmt.Errorf("flushing the folder of %q: %w", path, err)
 	}
 	return nil
+}
+
+// makeFolder makes a folder and those above it, each of which must know of it
+// after a power cut.
+func makeFolder(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	above := filepath.Dir(dir)
+	if err := makeFolder(above); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncFolder(above)
 }
 
 func fill(path string, data []byte) error {

@@ -79,7 +79,7 @@ type online struct {
 }
 
 type role0 struct {
-	Version int64  `yaml:"version"`
+	Version whole  `yaml:"version"`
 	Expires string `yaml:"expires"`
 }
 
@@ -91,12 +91,12 @@ type roles struct {
 }
 
 type roleKeys struct {
-	Threshold int      `yaml:"threshold"`
+	Threshold whole    `yaml:"threshold"`
 	Keys      []string `yaml:"keys"`
 }
 
 type targets struct {
-	Version int64    `yaml:"version"`
+	Version whole    `yaml:"version"`
 	Expires string   `yaml:"expires"`
 	Add     []target `yaml:"add"`
 	Remove  []string `yaml:"remove"`
@@ -104,13 +104,13 @@ type targets struct {
 
 type target struct {
 	Path   string `yaml:"path"`
-	Length int64  `yaml:"length"`
+	Length whole  `yaml:"length"`
 	SHA256 string `yaml:"sha256"`
 }
 
 type days struct {
-	Snapshot  int `yaml:"snapshot"`
-	Timestamp int `yaml:"timestamp"`
+	Snapshot  whole `yaml:"snapshot"`
+	Timestamp whole `yaml:"timestamp"`
 }
 
 type waiver struct {
@@ -126,9 +126,8 @@ func Parse(data []byte) (p *Plan, err error) {
 			p, err = nil, &Error{Problem: "the file is not YAML that can be read", Remedy: "compare it with what `ceremony init` writes"}
 		}
 	}()
-	if i := bytes.IndexFunc(data, func(r rune) bool { return r != '\n' && tufmeta.Unsafe(string(r)) }); i >= 0 {
-		return nil, &Error{Line: 1 + bytes.Count(data[:i], []byte("\n")), Problem: "has a control, bidirectional or invisible character: TEXT-UNSAFE",
-			Remedy: "write the line anew, with plain characters, spaces instead of tabs and plain line ends"}
+	if err := text(data); err != nil {
+		return nil, err
 	}
 	tree, err := parser.ParseBytes(data, 0)
 	if err != nil {
@@ -148,35 +147,16 @@ func Parse(data []byte) (p *Plan, err error) {
 	return validate(&f, &locator{tree})
 }
 
-// plain refuses what makes YAML mean something other than it looks like.
-func plain(body ast.Node) error {
-	v := plainVisitor{}
-	ast.Walk(&v, body)
-	if v.found == nil {
-		return nil
-	}
-	return &Error{Line: line(v.found), Field: path(v.found), Problem: "uses an anchor, an alias, a tag or a merge key",
-		Remedy: "write the value out where it is used: the plan is read aloud"}
-}
-
-type plainVisitor struct{ found ast.Node }
-
-func (v *plainVisitor) Visit(n ast.Node) ast.Visitor {
-	switch n.(type) {
-	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
-		if v.found == nil {
-			v.found = n
-		}
-	}
-	return v
-}
-
 // syntax turns the library's error into ours, with the path of the field at
 // its place.
 func syntax(err error, tree *ast.File) error {
 	e := &Error{Problem: strings.SplitN(err.Error(), "\n", 2)[0], Remedy: "compare the line with what `ceremony init` writes: spelling, indentation, quotes"}
 	var y yaml.Error
-	if !errors.As(err, &y) {
+	var ours *Error
+	switch {
+	case errors.As(err, &ours): // of a whole
+		return ours
+	case !errors.As(err, &y):
 		return e
 	}
 	e.Problem = tufmeta.Printable(friendly(y.GetMessage()))
@@ -241,11 +221,22 @@ func (l *locator) line(field string) int {
 	for field != "" {
 		if p, err := yaml.PathString("$." + field); err == nil {
 			if n, err := p.FilterFile(l.tree); err == nil && n != nil {
-				return line(n)
+				return line(l.name(n))
 			}
 		}
 		i := strings.LastIndexAny(field, ".[")
 		field = field[:max(i, 0)]
 	}
 	return 0
+}
+
+// name gives the name of the field that has a value: a group of fields begins
+// in the line after it, and it is the name that people look for.
+func (l *locator) name(value ast.Node) ast.Node {
+	for _, n := range ast.FilterFile(ast.MappingValueType, l.tree) {
+		if field, ok := n.(*ast.MappingValueNode); ok && field.Value == value {
+			return field.Key
+		}
+	}
+	return value
 }

@@ -110,7 +110,7 @@ func (v *validator) sections(f *file, p *Plan) {
 	}
 	if f.Root != nil {
 		v.want(f.Root.Version >= 1, "root.version", fmt.Sprintf("is %d", f.Root.Version), "write the version that is to be made, one more than the trusted one")
-		p.Root = &Root{Version: f.Root.Version, Expires: v.time("root.expires", f.Root.Expires), Roles: map[string]Role{}}
+		p.Root = &Root{Version: int64(f.Root.Version), Expires: v.time("root.expires", f.Root.Expires), Roles: map[string]Role{}}
 		v.role(p, "root", f.Roles.Root)
 		v.role(p, "targets", f.Roles.Targets)
 		v.role(p, "snapshot", f.Roles.Snapshot)
@@ -120,7 +120,7 @@ func (v *validator) sections(f *file, p *Plan) {
 		v.targets(f.Targets, p)
 	}
 	if f.Lifetimes != nil {
-		p.Lifetimes = map[string]int{"snapshot": f.Lifetimes.Snapshot, "timestamp": f.Lifetimes.Timestamp}
+		p.Lifetimes = map[string]int{"snapshot": int(f.Lifetimes.Snapshot), "timestamp": int(f.Lifetimes.Timestamp)}
 		for _, name := range []string{"snapshot", "timestamp"} {
 			days := p.Lifetimes[name]
 			v.want(days >= 1 && days <= 366, "lifetimes."+name, fmt.Sprintf("is %d", days), "write for how many days each is good, 1 to 366")
@@ -132,31 +132,32 @@ func (v *validator) role(p *Plan, name string, r roleKeys) {
 	at := "roles." + name
 	v.want(len(r.Keys) > 0, at+".keys", "is empty", "list the names of the tokens that may sign "+name)
 	v.want(r.Threshold >= 1, at+".threshold", fmt.Sprintf("is %d", r.Threshold), fmt.Sprintf("write how many of the %d keys must sign", len(r.Keys)))
-	v.want(r.Threshold <= len(r.Keys), at+".threshold", fmt.Sprintf("is %d, and the role has %d keys", r.Threshold, len(r.Keys)), "lower the threshold or list more keys")
+	v.want(int(r.Threshold) <= len(r.Keys), at+".threshold", fmt.Sprintf("is %d, and the role has %d keys", r.Threshold, len(r.Keys)), "lower the threshold or list more keys")
 	for i, key := range r.Keys {
 		field := fmt.Sprintf("%s.keys[%d]", at, i)
 		_, known := p.Roster.Token(key)
 		v.want(known, field, fmt.Sprintf("is %q, and no holder has a token of that name", key), "list it under holders: or online:, or correct the name")
 		v.want(!slices.Contains(r.Keys[:i], key), field, fmt.Sprintf("is %q, which stands twice", key), "list each token once a role")
 	}
-	p.Root.Roles[name] = Role{r.Threshold, r.Keys}
+	p.Root.Roles[name] = Role{int(r.Threshold), r.Keys}
 }
 
 var sha256hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 func (v *validator) targets(t *targets, p *Plan) {
 	v.want(t.Version >= 1, "targets.version", fmt.Sprintf("is %d", t.Version), "write the version that is to be made, one more than the trusted one")
-	p.Targets = &TargetsPlan{Version: t.Version, Expires: v.time("targets.expires", t.Expires), Remove: t.Remove}
+	p.Targets = &TargetsPlan{Version: int64(t.Version), Expires: v.time("targets.expires", t.Expires)}
 	seen := map[string]bool{}
 	for i, a := range t.Add {
 		at := fmt.Sprintf("targets.add[%d]", i)
 		v.path(at+".path", a.Path, seen)
 		v.want(a.Length >= 0 && a.Length <= tufmeta.MaxInteger, at+".length", fmt.Sprintf("is %d", a.Length), "write the file's length in bytes")
 		v.want(sha256hex.MatchString(a.SHA256), at+".sha256", fmt.Sprintf("is %q", a.SHA256), "write the 64 digits that sha256sum prints, in lower case")
-		p.Targets.Add = append(p.Targets.Add, File(a))
+		p.Targets.Add = append(p.Targets.Add, File{a.Path, int64(a.Length), a.SHA256})
 	}
 	for i, path := range t.Remove {
 		v.path(fmt.Sprintf("targets.remove[%d]", i), path, seen)
+		p.Targets.Remove = append(p.Targets.Remove, path)
 	}
 }
 

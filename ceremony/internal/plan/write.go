@@ -2,6 +2,8 @@ package plan
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +50,17 @@ func quoted(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(tufmeta.Printable(s)) + `"`
 }
 
+// named writes the name of a token: in quotes where YAML would take it for
+// something else, as 007 for 7.
+func named(name string) string {
+	if plainName.MatchString(name) && !slices.Contains([]string{"true", "false", "null"}, name) {
+		return name
+	}
+	return quoted(name)
+}
+
+var plainName = regexp.MustCompile(`^[a-z][a-z0-9._-]*$`)
+
 func stamp(t time.Time) string { return t.UTC().Format(tufmeta.TimeFormat) }
 
 func (w *writer) holders(p *Plan) {
@@ -65,7 +78,7 @@ func (w *writer) holders(p *Plan) {
 }
 
 func (w *writer) token(t *roster.Token) {
-	w.line("      - name: %s", t.Name)
+	w.line("      - name: %s", named(t.Name))
 	if t.URI == "" {
 		w.line("        uri: \"\"  # where the device is, like pkcs11:token=…;object=…?module-path=/…")
 	} else {
@@ -88,7 +101,7 @@ func (w *writer) online(p *Plan) {
 	w.line("")
 	w.line("online:  # keys that a machine holds, for snapshot and timestamp")
 	for _, t := range p.Roster.Online {
-		w.line("  - name: %s", t.Name)
+		w.line("  - name: %s", named(t.Name))
 		w.line("    key: %s", t.KeyFile)
 	}
 }
@@ -108,7 +121,11 @@ func (w *writer) root(p *Plan) {
 		} else {
 			w.line("    threshold: %d", r.Threshold)
 		}
-		w.line("    keys: [%s]", strings.Join(r.Tokens, ", "))
+		var keys []string
+		for _, token := range r.Tokens {
+			keys = append(keys, named(token))
+		}
+		w.line("    keys: [%s]", strings.Join(keys, ", "))
 	}
 }
 
@@ -122,7 +139,7 @@ func (w *writer) targets(p *Plan) {
 		for _, f := range p.Targets.Add {
 			w.line("    - path: %s", quoted(f.Path))
 			w.line("      length: %d", f.Length)
-			w.line("      sha256: %s", f.SHA256)
+			w.line("      sha256: %s", quoted(f.SHA256))
 		}
 	} else {
 		w.line("  add: []  # each with path, length in bytes and sha256")

@@ -40,11 +40,13 @@ func (o *Online) extend(files state, r root, targetsVersion int64) ([]string, er
 		snapshot, _ = files.current(fileOf("snapshot", entry.Version, r), "snapshot", r, o.Now)
 	}
 	if snapshot == nil || snapshot.Meta["targets.json"].Version != targetsVersion {
-		name, version, err := o.snapshot(files, r, targetsVersion)
+		name, version, fresh, err := o.snapshot(files, r, targetsVersion)
 		if err != nil {
 			return nil, err
 		}
-		made = append(made, name)
+		if fresh {
+			made = append(made, name)
+		}
 		return append(made, "timestamp.json"), o.timestamp(files, r, name, version)
 	}
 	if timestamp == nil {
@@ -77,8 +79,9 @@ func (s state) signedOf(name string) map[string]any {
 	return env.Signed
 }
 
-// snapshot writes the next snapshot. It drops no file that the last one lists.
-func (o *Online) snapshot(files state, r root, targetsVersion int64) (string, int64, error) {
+// snapshot writes the next snapshot, unless a killed run has: then it takes
+// that one. It drops no file that the last one lists.
+func (o *Online) snapshot(files state, r root, targetsVersion int64) (name string, version int64, fresh bool, err error) {
 	old := map[string]any{}
 	if listed, ok := files.signedOf("timestamp.json")["meta"].(map[string]any); ok {
 		entry, _ := listed["snapshot.json"].(map[string]any)
@@ -90,9 +93,19 @@ func (o *Online) snapshot(files state, r root, targetsVersion int64) (string, in
 		maps.Copy(meta, listed)
 	}
 	meta["targets.json"] = describe(files[fileOf("targets", targetsVersion, r)], targetsVersion)
-	version, _ := old["version"].(int64)
-	name := fileOf("snapshot", version+1, r)
-	return name, version + 1, o.write(files, r, "snapshot", name, version+1, old, meta)
+	version, _ = old["version"].(int64)
+	for version++; r.ConsistentSnapshot; version++ {
+		name = fileOf("snapshot", version, r)
+		if _, taken := files[name]; !taken {
+			break
+		}
+		left, err := files.current(name, "snapshot", r, o.Now)
+		if err == nil && left.Meta["targets.json"].Version == targetsVersion {
+			return name, version, false, nil
+		}
+	}
+	name = fileOf("snapshot", version, r)
+	return name, version, true, o.write(files, r, "snapshot", name, version, old, meta)
 }
 
 func (o *Online) timestamp(files state, r root, snapshot string, version int64) error {

@@ -70,21 +70,28 @@ func Sitting(parts ...string) string {
 	return tufmeta.Digest([]byte(strings.Join(parts, "\x00")))[:16]
 }
 
-// Append adds a line to the chain of this sitting.
-func Append(dir, sitting string, line Line) error {
+// Append adds lines to the chain of this sitting, all of them or none.
+func Append(dir, sitting string, lines ...Line) error {
 	file := filepath.Join(dir, folder.Record, sitting+".jsonl")
 	old, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("reading the record: %w", err)
 	}
-	if line.Prev, err = head(old); err != nil {
+	prev, err := head(old)
+	if err != nil {
 		return fmt.Errorf("adding to the record %q: %w", filepath.Base(file), err)
 	}
-	text, err := json.Marshal(line)
-	if err != nil {
-		return fmt.Errorf("adding to the record: %w", err)
+	chain := bytes.Clone(old)
+	for _, line := range lines {
+		line.Prev = prev
+		text, err := json.Marshal(line)
+		if err != nil {
+			return fmt.Errorf("adding to the record: %w", err)
+		}
+		prev = tufmeta.Digest(text)
+		chain = append(append(chain, text...), '\n')
 	}
-	return durable.Replace(file, append(append(bytes.Clone(old), text...), '\n'))
+	return durable.Replace(file, chain)
 }
 
 // head is the digest of the last line of a chain, whose form it checks.

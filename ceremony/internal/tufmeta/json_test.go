@@ -85,7 +85,7 @@ func TestParseRefuses(t *testing.T) {
 		{"{\"a\":\"\xc0\xaf\"}", 6, "a", "not valid UTF-8"},
 		{"{\"a\xff\":1}", 3, "", "not valid UTF-8"},
 		{`{"a":"\ud800"}`, 12, "a", "half a surrogate pair"},
-		{`{"a":"\udc00\ud800"}`, 12, "a", "half a surrogate pair"},
+		{`{"a":"\udc00\ud800"}`, 18, "a", "half a surrogate pair"},
 		{`{"a":"\ud800\u0041"}`, 18, "a", "half a surrogate pair"},
 		{`{"a":"\ud800\ufffd"}`, 18, "a", "half a surrogate pair"},
 		{`{"a":"\ud800\n"}`, 12, "a", "half a surrogate pair"},

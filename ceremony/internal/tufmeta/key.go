@@ -163,7 +163,11 @@ func parseECDSA(keytype, text string, curve elliptic.Curve) (crypto.PublicKey, e
 		return nil, fmt.Errorf("key type %q does not go with an ECDSA scheme", Printable(keytype))
 	}
 	if raw, err := hex.DecodeString(text); err == nil { // sigstore's first four roots
-		return ecdsa.ParseUncompressedPublicKey(curve, raw)
+		key, err := ecdsa.ParseUncompressedPublicKey(curve, raw)
+		if err != nil {
+			return nil, fmt.Errorf("the public key is not a point on %s", curve.Params().Name)
+		}
+		return key, nil
 	}
 	public, err := ParsePEM([]byte(text))
 	if err != nil {

@@ -235,7 +235,11 @@ func (r *reader) keys(at string, v any) map[string]*Key {
 
 func (r *reader) role(at string, object map[string]any) Role {
 	r.known(at, object, "keyids", "threshold")
-	role := Role{Threshold: int(r.integer(at+".threshold", object["threshold"]))}
+	threshold := r.integer(at+".threshold", object["threshold"])
+	if threshold != int64(int32(threshold)) {
+		r.fail(at+".threshold", "is beyond what any role has keys for") // and beyond an int on small machines
+	}
+	role := Role{Threshold: int(threshold)}
 	for i, v := range r.array(at+".keyids", object["keyids"]) {
 		role.KeyIDs = append(role.KeyIDs, r.text(fmt.Sprintf("%s.keyids[%d]", at, i), v))
 	}
