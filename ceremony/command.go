@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -23,7 +24,7 @@ func run(args []string, env *environment) int {
 	if err == nil {
 		return done
 	}
-	report(env, err)
+	report(env, mediumHint(err))
 	var u *usageError
 	if errors.As(err, &u) {
 		return misused
@@ -41,7 +42,7 @@ one bundle that any stranger can verify. Begin with "ceremony rehearse".`,
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          known,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetOut(env.out)
@@ -63,6 +64,14 @@ one bundle that any stranger can verify. Begin with "ceremony rehearse".`,
 		root.AddCommand(c)
 	}
 	return root
+}
+
+// known sees the arguments that are no subcommand.
+func known(_ *cobra.Command, given []string) error {
+	if len(given) == 0 {
+		return nil
+	}
+	return &usageError{fmt.Errorf("unknown command %q", given[0]), "`ceremony --help` lists the commands"}
 }
 
 // usageError is a command line that says something the program does not know.
@@ -96,6 +105,18 @@ func hint(err error, format string, args ...any) error {
 		return err
 	}
 	return &hinted{err, fmt.Sprintf(format, args...)}
+}
+
+// mediumHint says what to do about a medium that takes no more, whichever file
+// was being written: there the command's own hint would lead astray.
+func mediumHint(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return &hinted{err, "the disk is full, and what was on it before still is; make room, and run the same command again"}
+	case errors.Is(err, syscall.EROFS):
+		return &hinted{err, "the medium is write-protected, and nothing on it has changed; lift the protection, and run the same command again"}
+	}
+	return err
 }
 
 // report writes an error and its hint, for people.

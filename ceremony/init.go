@@ -89,17 +89,32 @@ func runInit(env *environment, dir string, o initOptions) error {
 	files[folder.Plan] = p.Text()
 	names := slices.Sorted(maps.Keys(files))
 	slices.SortStableFunc(names, func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
+	if err := untouched(dir, files); err != nil {
+		return hint(err, "name a new folder; what lies in this one is kept as it is")
+	}
 	for _, name := range names {
 		if _, err := durable.Ensure(filepath.Join(dir, filepath.FromSlash(name)), files[name]); err != nil {
 			return hint(err, "name a new folder; what lies in this one is kept as it is")
 		}
 	}
-	fmt.Fprintf(env.out, "Made %s for a %s.\n", filepath.Join(dir, folder.Plan), p.Kind)
+	fmt.Fprintf(env.out, "Made %s for a %s ceremony.\n", filepath.Join(dir, folder.Plan), p.Kind)
 	if root == nil {
 		fmt.Fprintln(env.out, "Put each public key into keys/, as PEM, under the name that the plan gives.")
 	}
 	fmt.Fprintln(env.out, "Edit the plan until it says what you have decided, and read it aloud.")
 	fmt.Fprintf(env.out, "Next: ceremony draft %s\n", dir)
+	return nil
+}
+
+// untouched looks for files that are in the way before one is written: another
+// root in trusted/ would be another event.
+func untouched(dir string, files folder.Files) error {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if old, err := os.ReadFile(path); err == nil && string(old) != string(files[name]) {
+			return fmt.Errorf("making a ceremony folder: %q: %w with other content", path, fs.ErrExist)
+		}
+	}
 	return nil
 }
 
@@ -203,7 +218,7 @@ func fillTargets(p *plan.Plan, old *tufmeta.Targets, expires time.Time, add stri
 		}
 		name := filepath.ToSlash(relative)
 		if tufmeta.Unsafe(name) {
-			return fmt.Errorf("listing targets: the name %q has control or bidirectional characters: TEXT-UNSAFE", tufmeta.Printable(name))
+			return fmt.Errorf("listing targets: the name \"%s\" has control or bidirectional characters: TEXT-UNSAFE", tufmeta.Printable(name))
 		}
 		p.Targets.Add = append(p.Targets.Add, plan.File{Path: name, Length: int64(len(data)), SHA256: tufmeta.Digest(data)})
 		return nil

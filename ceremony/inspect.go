@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,9 +23,9 @@ func inspectCommand(env *environment) *cobra.Command {
 		Short: "show metadata for people; several roots are checked as a chain",
 		Long: `inspect shows keys, thresholds, expiry and findings of metadata files. Roots are
 put in version order and checked as a chain, whatever order they are named in;
-other files are checked under the newest of them. Exit status 1 where the JSON
-is refused, a root does not reach its own threshold, or a link of the chain is
-missing or invalid. Findings, expiry included, do not change it.`,
+other files are checked under the newest of them that they satisfy. Exit status 1
+where the JSON is refused, a file does not reach its threshold, or a link of the
+chain is missing or invalid. Findings, expiry included, do not change it.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			when, err := judgeAt(env, at)
@@ -37,7 +39,7 @@ missing or invalid. Findings, expiry included, do not change it.`,
 			if i.chain, err = inspect.Chain(i.roots, when); err != nil {
 				return hint(err, "the file is not used any further; `ceremony checks` explains JSON-STRICT")
 			}
-			i.judgeOthers()
+			i.judgeOthers(when)
 			if asJSON {
 				err = printJSON(env.out, i.json())
 			} else {
@@ -70,6 +72,8 @@ type other struct {
 	env    *tufmeta.Envelope
 	common tufmeta.Common
 	tally  *tufmeta.Tally // nil where no root was given
+	under  int64          // the version of the root of the tally
+	found  []check.Result
 }
 
 func inspectFiles(names []string) (*inspection, error) {
@@ -77,7 +81,7 @@ func inspectFiles(names []string) (*inspection, error) {
 	for _, name := range names {
 		data, err := os.ReadFile(name)
 		if err != nil {
-			return nil, fmt.Errorf("reading metadata: %w", err)
+			return nil, hint(fmt.Errorf("reading metadata: %w", err), "name metadata files, like 1.root.json")
 		}
 		env, err := tufmeta.ParseEnvelope(data)
 		if err != nil {
@@ -96,21 +100,29 @@ func inspectFiles(names []string) (*inspection, error) {
 	return i, nil
 }
 
-func (i *inspection) judgeOthers() {
-	if len(i.chain.Links) == 0 {
-		return
-	}
-	last := i.chain.Last().Root
+// judgeOthers checks each file that is no root under the newest root whose
+// threshold it reaches: an earlier targets stays published, and was right in
+// its time. What reaches none is broken.
+func (i *inspection) judgeOthers(at time.Time) {
 	for n := range i.others {
 		o := &i.others[n]
-		role := last.Roles[o.common.Type]
-		if role == nil {
-			continue
+		o.found = append(inspect.Common(o.common, o.common.Type, at), inspect.Text(o.env.Signed, o.common.Type, false)...)
+		check.Published.Weigh(o.found)
+		for _, l := range slices.Backward(i.chain.Links) {
+			role := l.Root.Roles[o.common.Type]
+			if role == nil {
+				continue
+			}
+			tally := tufmeta.Count(o.env.Canonical, o.env.Signatures, l.Root.Keys, role)
+			if o.tally == nil || tally.Reached() {
+				o.tally, o.under = &tally, l.Root.Version
+			}
+			if tally.Reached() {
+				break
+			}
 		}
-		tally := tufmeta.Count(o.env.Canonical, o.env.Signatures, last.Keys, role)
-		o.tally = &tally
-		if !tally.Reached() {
-			r := check.New("THRESHOLD-NEW", o.name, "has %d valid signatures under root %d, and %d are needed", tally.Valid(), last.Version, tally.Threshold)
+		if o.tally != nil && !o.tally.Reached() {
+			r := check.New("THRESHOLD-NEW", o.name, "has %s under root %d, and %d are needed", plural(o.tally.Valid(), "valid signature"), o.under, o.tally.Threshold)
 			r.Level = check.Refusal
 			i.broken = append(i.broken, r)
 		}
@@ -129,18 +141,16 @@ func (i *inspection) print(w io.Writer) {
 			fmt.Fprintf(w, "; %d of the root before, %d needed", l.Old.Valid(), l.Old.Threshold)
 		}
 		fmt.Fprintln(w)
-		for _, x := range l.Results {
-			wrapTo(w, fmt.Sprintf("  %-8s %s, ", x.Level, x.Check), "           ", x.Subject+": "+x.Detail)
-		}
-		fmt.Fprintln(w)
+		printFound(w, l.Results)
 	}
 	for _, o := range i.others {
 		fmt.Fprintf(w, "%s %d, expires %s\n", tufmeta.Printable(o.common.Type), o.common.Version, tufmeta.Printable(o.common.Expires))
 		if o.tally == nil {
-			fmt.Fprintf(w, "  signatures: not checked; name its root too\n\n")
-			continue
+			fmt.Fprintln(w, "  signatures: not checked; name its root too")
+		} else {
+			fmt.Fprintf(w, "  signatures: %d valid under root %d, %d needed\n", o.tally.Valid(), o.under, o.tally.Threshold)
 		}
-		fmt.Fprintf(w, "  signatures: %d valid under root %d, %d needed\n\n", o.tally.Valid(), i.chain.Last().Root.Version, o.tally.Threshold)
+		printFound(w, o.found)
 	}
 	switch n := len(i.chain.Links); {
 	case n > 1 && i.chain.Valid():
@@ -148,6 +158,13 @@ func (i *inspection) print(w io.Writer) {
 	case n > 1:
 		fmt.Fprintln(w, "The chain does not hold.")
 	}
+}
+
+func printFound(w io.Writer, found []check.Result) {
+	for _, x := range found {
+		wrapTo(w, fmt.Sprintf("  %-8s %s, ", x.Level, x.Check), "           ", x.Subject+": "+x.Detail)
+	}
+	fmt.Fprintln(w)
 }
 
 func printRole(w io.Writer, r *tufmeta.Root, name string) {
@@ -177,12 +194,14 @@ type inspectRoot struct {
 }
 
 type inspectOther struct {
-	File      string `json:"file"`
-	Type      string `json:"type"`
-	Version   int64  `json:"version"`
-	Expires   string `json:"expires"`
-	Threshold *int   `json:"threshold"`
-	Valid     *int   `json:"valid_signatures"`
+	File      string           `json:"file"`
+	Type      string           `json:"type"`
+	Version   int64            `json:"version"`
+	Expires   string           `json:"expires"`
+	Under     *int64           `json:"under_root"`
+	Threshold *int             `json:"threshold"`
+	Valid     *int             `json:"valid_signatures"`
+	Findings  []inspectFinding `json:"findings"`
 }
 
 type inspectChain struct {
@@ -198,27 +217,32 @@ type inspectReport struct {
 	Broken []check.Result `json:"broken,omitempty"`
 }
 
+func findings(results []check.Result) []inspectFinding {
+	out := []inspectFinding{}
+	for _, x := range results {
+		out = append(out, inspectFinding{x.Check, x.Subject, x.Detail, x.Level})
+	}
+	return out
+}
+
 func (i *inspection) json() inspectReport {
 	out := inspectReport{Roots: []inspectRoot{}, Broken: append(i.chain.Broken, i.broken...)}
 	if len(i.chain.Links) > 0 {
 		out.Chain = inspectChain{i.chain.Valid(), i.chain.Links[0].Root.Version, i.chain.Last().Root.Version}
 	}
 	for _, l := range i.chain.Links {
-		root := inspectRoot{Version: l.Root.Version, Threshold: l.New.Threshold, New: l.New.Valid(), Findings: []inspectFinding{}}
+		root := inspectRoot{Version: l.Root.Version, Threshold: l.New.Threshold, New: l.New.Valid(), Findings: findings(l.Results)}
 		if l.Old != nil {
 			old := l.Old.Valid()
 			root.Old = &old
 		}
-		for _, x := range l.Results {
-			root.Findings = append(root.Findings, inspectFinding{x.Check, x.Subject, x.Detail, x.Level})
-		}
 		out.Roots = append(out.Roots, root)
 	}
 	for _, o := range i.others {
-		x := inspectOther{File: o.name, Type: o.common.Type, Version: o.common.Version, Expires: o.common.Expires}
+		x := inspectOther{File: o.name, Type: o.common.Type, Version: o.common.Version, Expires: o.common.Expires, Findings: findings(o.found)}
 		if o.tally != nil {
 			valid := o.tally.Valid()
-			x.Threshold, x.Valid = &o.tally.Threshold, &valid
+			x.Under, x.Threshold, x.Valid = &o.under, &o.tally.Threshold, &valid
 		}
 		out.Others = append(out.Others, x)
 	}

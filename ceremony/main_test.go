@@ -18,6 +18,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -79,8 +80,8 @@ func TestScripts(t *testing.T) {
 		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"rehearsal": rehearsals(t), "unsigned": unsignedCmd, "flip": flipCmd, "cut": cutCmd, "fault": faultCmd, "words": wordsCmd,
-			"pin": pinCmd, "edit": editCmd, "tree": treeCmd, "forge": forgeCmd, "resign": resignCmd, "touch": touchCmd,
-			"shown": said("stdout"), "told": said("stderr"),
+			"pin": pinCmd, "edit": editCmd, "tree": treeCmd, "forge": forgeCmd, "resign": resignCmd, "real": realCmd, "onlinekey": onlineKeyCmd, "touch": touchCmd,
+			"shown": said("stdout"), "told": said("stderr"), "narrow": narrow,
 		},
 	})
 }
@@ -107,6 +108,26 @@ func sharedData() string {
 		return ""
 	}
 	return dir
+}
+
+// narrow wants what a command wrote to fit a terminal of 80 columns, but for
+// lines with a path, a digest or a URL, which stay whole, and to have no
+// control character in it.
+func narrow(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: narrow")
+	}
+	whole := regexp.MustCompile(`\S*/\S*|[0-9a-f]{16,}`)
+	for _, stream := range []string{"stdout", "stderr"} {
+		for _, line := range strings.Split(ts.ReadFile(stream), "\n") {
+			if utf8.RuneCountInString(line) > width && !whole.MatchString(line) {
+				ts.Fatalf("%s: a line of %d columns: %s", stream, utf8.RuneCountInString(line), line)
+			}
+			if tufmeta.Unsafe(line) {
+				ts.Fatalf("%s: a control character: %q", stream, line)
+			}
+		}
+	}
 }
 
 // rehearsals gives the command that puts a whole rehearsal into a folder. It
@@ -289,6 +310,38 @@ func signAs(ts *testscript.TestScript, dir, payload string, private *ecdsa.Priva
 	f := sign.File{Event: files.Event().String(), KeyID: key.ID, Payload: tufmeta.Digest(data), Role: v.Role, Sig: hex.EncodeToString(sig), Version: v.Version}
 	ts.Check(durable.Replace(filepath.Join(ts.MkAbs(dir), filepath.FromSlash(f.Name())), f.Encode()))
 	return key.ID
+}
+
+// realCmd makes a genesis like the rehearsal's that is no rehearsal, signed by
+// the keys of its tokens.
+func realCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: real REHEARSAL TO")
+	}
+	from, to := filepath.Join(ts.MkAbs(args[0]), "coordinator", "genesis"), ts.MkAbs(args[1])
+	files, err := folder.Read(from)
+	ts.Check(err)
+	text := regexp.MustCompile(`(?m)^rehearsal:.*\n`).ReplaceAll(files[folder.Plan], nil)
+	text = regexp.MustCompile(`uri: ".*"`).ReplaceAll(text, []byte(`uri: ""`))
+	ts.Check(durable.Create(filepath.Join(to, folder.Plan), text))
+	ts.Check(os.CopyFS(filepath.Join(to, folder.Keys), os.DirFS(filepath.Join(from, folder.Keys))))
+	ts.Check(ts.Exec("ceremony", "draft", to))
+	for _, token := range []string{"holder-1", "holder-2", "holder-3"} {
+		resignCmd(ts, false, []string{args[1], "1.root", token})
+		resignCmd(ts, false, []string{args[1], "1.targets", token})
+	}
+}
+
+// onlineKeyCmd makes another online key: encrypted, for the publisher, and its
+// public half, for a plan. The passphrase is that of every online key.
+func onlineKeyCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: onlinekey REHEARSAL NAME PUBLIC")
+	}
+	r := &rehearsal{seed: []byte("scripts"), dir: ts.MkAbs(args[0]), tokens: map[string]stock{}}
+	public, err := r.onlineKey(args[1])
+	ts.Check(err)
+	ts.Check(durable.Create(ts.MkAbs(args[2]), public))
 }
 
 // touchCmd makes a rehearsal's token anew, as one that wants a finger for each

@@ -98,13 +98,31 @@ func (m *merging) records(other string, theirs folder.Files) {
 			known[name] = data
 		}
 		as, err := record.Merge(known, name, theirs[name])
+		event, foreign := m.foreign(theirs[name])
 		switch {
 		case err != nil:
 			m.drop(other, check.New("RECORD-BROKEN", name, "%v", err))
+		case foreign:
+			m.drop(other, check.New("EVENT-MISMATCH", name, "it is the record of event %s…, and this is event %s…", tufmeta.Printable(event[:min(16, len(event))]), m.c.Event.String()[:16]))
 		case as != "" && string(m.files[as]) != string(theirs[name]):
 			m.add(as, theirs[name])
 		}
 	}
+}
+
+// foreign finds a line of another event in a chain. One such chain, taken over
+// with the stick of another ceremony, would have this folder refused from then
+// on, as one in which something else was drafted.
+func (m *merging) foreign(chain []byte) (event string, found bool) {
+	chains, _ := record.Read(folder.Files{folder.Record + "/theirs": chain})
+	for _, c := range chains {
+		for _, l := range c.Lines {
+			if l.Event != m.c.Event.String() {
+				return l.Event, true
+			}
+		}
+	}
+	return "", false
 }
 
 func (m *merging) write(env *environment, dir string) error {

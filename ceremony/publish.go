@@ -63,6 +63,9 @@ func runPublish(env *environment, file, dir string, o publishOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := publish.Admits(repository, verified); err != nil {
+		return err
+	}
 	options := publish.Options{Targets: o.targets}
 	if options.Online, err = online(env, o.onlineKey, verified, now); err != nil {
 		return err

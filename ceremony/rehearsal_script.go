@@ -67,6 +67,16 @@ func (r *rehearsal) publicKey(ceremony, token string, text []byte) error {
 }
 
 func (r *rehearsal) genesis() error {
+	if err := r.genesisFolder(); err != nil {
+		return err
+	}
+	if err := r.hold("genesis", []string{"holder-1", "holder-2", "holder-4"}); err != nil {
+		return err
+	}
+	return r.publishGenesis()
+}
+
+func (r *rehearsal) genesisFolder() error {
 	r.say("GENESIS. The coordinator begins, on the air-gapped machine.")
 	if err := r.types("coordinator", "init", "genesis", "--kind", "genesis", "--add", "../files/first"); err != nil {
 		return err
@@ -84,12 +94,10 @@ func (r *rehearsal) genesis() error {
 	if err := r.publicKey("genesis", "online", online); err != nil {
 		return err
 	}
-	if err := r.edit("genesis", r.genesisPlan); err != nil {
-		return err
-	}
-	if err := r.hold("genesis", []string{"holder-1", "holder-2", "holder-4"}); err != nil {
-		return err
-	}
+	return r.edit("genesis", r.genesisPlan)
+}
+
+func (r *rehearsal) publishGenesis() error {
 	r.say("A repository that is empty trusts nothing. The publisher has the minutes, and types the event's first four words.")
 	if err := r.types("publisher", "publish", "../genesis.bundle", "../repository", "--online-key", "online.pem", "--targets", "../files/first"); err != nil {
 		return err

@@ -85,7 +85,7 @@ func reviewJSON(r *review.Report) reviewReport {
 // printReview shows a review to the people who read it aloud.
 func printReview(w io.Writer, r *review.Report) {
 	p := r.Plan
-	fmt.Fprintf(w, "Review: %s of %q\n", p.Kind, tufmeta.Printable(p.Repository))
+	fmt.Fprintf(w, "Review: %s of \"%s\"\n", p.Kind, tufmeta.Printable(p.Repository))
 	if p.Rehearsal {
 		fmt.Fprintln(w, "REHEARSAL: nothing of this can be published for real.")
 	}
@@ -186,7 +186,7 @@ func printResults(w io.Writer, results []check.Result) {
 			if r.Level != level {
 				continue
 			}
-			wrapTo(w, fmt.Sprintf("  %-8s %s, ", r.Level, r.Check), "           ", r.Subject+": "+r.Detail)
+			wrapTo(w, fmt.Sprintf("  %-8s %s, ", r.Level, r.Check), "           ", shorten(r.Subject)+": "+r.Detail)
 			if r.Waived != "" {
 				wrapTo(w, "           waived by the plan: ", "           ", r.Waived)
 			}

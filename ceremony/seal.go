@@ -49,7 +49,10 @@ func runSeal(env *environment, dir, output string) error {
 	}
 	metadata, err := c.Envelopes()
 	if err != nil {
-		return hint(err, "`ceremony status %s` names who is missing", dir)
+		if len(c.Dropped) > 0 {
+			printResults(env.out, c.Dropped)
+		}
+		return &hinted{err, fmt.Sprintf("`ceremony status %s` names who is missing, and the signatures that do not count", dir)}
 	}
 	sealed, dropped := sealable(files, c, metadata)
 	verified, err := verify.Files(sealed, trustedRoot(files, metadata), env.today())

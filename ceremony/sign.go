@@ -20,11 +20,10 @@ import (
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/sign"
 	"tufceremony/ceremony/internal/tufmeta"
-	"tufceremony/hsm"
 )
 
 func signCommand(env *environment) *cobra.Command {
-	var token, approve string
+	var token, approve, uri string
 	c := &cobra.Command{
 		Use:   "sign DIR --token NAME",
 		Short: "sign with one token everything that its key signs",
@@ -37,10 +36,11 @@ written before the signature has been verified with the plan's public key.`,
 			if token == "" {
 				return usage(c, errors.New("sign: no token is named"))
 			}
-			return runSign(env, args[0], token, approve)
+			return runSign(env, args[0], token, approve, uri)
 		},
 	}
 	c.Flags().StringVar(&token, "token", "", "`NAME` of the token in the plan")
+	c.Flags().StringVar(&uri, "uri", "", "where the device is on this machine, if not where the plan says: a token `URI`")
 	_ = c.RegisterFlagCompletionFunc("token", completeToken)
 	c.Flags().StringVar(&approve, "approve", "", "the first four `WORDS` of the event ID, instead of typing them")
 	return c
@@ -75,7 +75,7 @@ type task struct {
 	keyIDs  []string
 }
 
-func runSign(env *environment, dir, name, approve string) error {
+func runSign(env *environment, dir, name, approve, uri string) error {
 	now := env.today()
 	files, err := readFolder(dir)
 	if err != nil {
@@ -98,6 +98,9 @@ func runSign(env *environment, dir, name, approve string) error {
 	}
 	binary, err := env.binary() // before the PIN: from then on nobody waits
 	if err != nil {
+		return err
+	}
+	if err := elsewhere(token, uri, report.Plan.Rehearsal); err != nil {
 		return err
 	}
 	s := &signing{env: env, dir: dir, now: now, report: report, token: token, tasks: tasks, binary: binary}
@@ -206,52 +209,6 @@ func (s *signing) run(approve string) error {
 	return s.finish(signatures)
 }
 
-// open finds the device. Nothing has been asked of its holder yet.
-func (s *signing) open() (hsm.Token, error) {
-	if s.token.URI == "" {
-		return nil, hint(fmt.Errorf("signing: the plan does not say where the device of token %q is", s.token.Name),
-			"a uri: for it in plan.yaml makes another event, so it is for the next draft")
-	}
-	device, err := openToken(s.token.URI, s.dir)
-	if err != nil {
-		return nil, deviceHint(fmt.Errorf("signing with token %q: %w", s.token.Name, err), s.dir, s.token.Name)
-	}
-	return device, nil
-}
-
-// match compares device and key with the plan. It comes before approval and
-// PIN, so that no try is spent on the wrong device.
-func (s *signing) match(device hsm.Token) (hsm.Key, error) {
-	info, err := device.Info()
-	if err != nil {
-		return hsm.Key{}, deviceHint(err, s.dir, s.token.Name)
-	}
-	s.device = deviceName(info)
-	if s.token.Serial != "" && info.Serial != s.token.Serial {
-		return hsm.Key{}, hint(fmt.Errorf("signing: this is another device: it says serial %q, and the plan has %q for token %q", tufmeta.Printable(info.Serial), s.token.Serial, s.token.Name),
-			"insert the device that the plan names; no PIN was asked for")
-	}
-	keys, err := device.Keys()
-	if err != nil {
-		return hsm.Key{}, deviceHint(err, s.dir, s.token.Name)
-	}
-	for _, key := range keys {
-		if fingerprint, err := tufmeta.Fingerprint(key.Public); err == nil && fingerprint == s.token.Key.Fingerprint() {
-			return key, nil
-		}
-	}
-	return hsm.Key{}, hint(fmt.Errorf("signing: the device does not hold the key that the plan has for token %q: SIG-FOREIGN", s.token.Name),
-		"it may be another holder's device; no PIN was asked for, and nothing was signed")
-}
-
-func deviceName(info hsm.Info) string {
-	name := strings.TrimSpace(tufmeta.Printable(info.Model))
-	if info.Label != "" {
-		name += " " + fmt.Sprintf("%q", tufmeta.Printable(info.Label))
-	}
-	return strings.TrimSpace(name + ", serial " + tufmeta.Printable(info.Serial))
-}
-
 func (s *signing) approve(words string) (review.Approval, error) {
 	if words == "" {
 		var err error
@@ -313,42 +270,4 @@ func (s *signing) record() error {
 		return nil
 	}
 	return record.Append(s.dir, s.env.sitting(s.dir), lines...)
-}
-
-// pinPrompter asks the holder on behalf of a driver.
-type pinPrompter struct {
-	env  *environment
-	name string
-}
-
-func (p *pinPrompter) PIN(r hsm.PINRequest) ([]byte, error) {
-	tries := "tries left: not told by the device"
-	if r.TriesLeft != hsm.Unknown {
-		tries = fmt.Sprintf("%d %s left", r.TriesLeft, map[bool]string{true: "try", false: "tries"}[r.TriesLeft == 1])
-	}
-	pin, err := p.env.ask.Secret(fmt.Sprintf("PIN of token %s (%s): ", p.name, tries))
-	return pin, hint(err, "a PIN is typed at a terminal, or read from a file that the plan's token URI names with pin-source")
-}
-
-func (p *pinPrompter) Touch(r hsm.TouchRequest) {
-	fmt.Fprintf(p.env.out, "Touch the device now: %s. It waits %d seconds.\n", p.name, r.Seconds)
-}
-
-// deviceHint says what to do about what a device answered.
-func deviceHint(err error, dir, name string) error {
-	again := fmt.Sprintf("`ceremony sign %s --token %s`", dir, name)
-	var pin *hsm.PINError
-	switch {
-	case errors.As(err, &pin):
-		return hint(err, "nothing was signed and nothing is tried again by itself; think before you run %s again", again)
-	case errors.Is(err, hsm.ErrPINLocked):
-		return hint(err, "nothing was signed; only the PUK or the SO PIN opens the device again. Let the others sign: `ceremony status %s` says whether they are enough", dir)
-	case errors.Is(err, hsm.ErrRemoved):
-		return hint(err, "nothing was signed; insert the device again and run %s", again)
-	case errors.Is(err, hsm.ErrTouchMissed):
-		return hint(err, "nothing was signed and no PIN try was spent; run %s again and touch the device when it blinks", again)
-	case errors.Is(err, hsm.ErrNotFound):
-		return hint(err, "insert the device that the plan names for token %q, and run %s again", name, again)
-	}
-	return hint(err, "nothing was signed; `ceremony status %s` says where the ceremony stands", dir)
 }

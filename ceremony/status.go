@@ -53,7 +53,7 @@ type status struct {
 }
 
 func (s *status) print(w io.Writer) {
-	fmt.Fprintf(w, "%s of %q\n", s.plan.Kind, tufmeta.Printable(s.plan.Repository))
+	fmt.Fprintf(w, "%s of \"%s\"\n", s.plan.Kind, tufmeta.Printable(s.plan.Repository))
 	fmt.Fprintf(w, "Signing from %s\n          to %s\n\n", s.plan.Opens.Format(tufmeta.TimeFormat), s.plan.Closes.Format(tufmeta.TimeFormat))
 	s.people(w)
 	fmt.Fprintln(w)

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"tufceremony/ceremony/internal/bundle"
+	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/ceremony/internal/verify"
@@ -71,14 +73,33 @@ func judgeAt(env *environment, at string) (time.Time, error) {
 func verifyBundle(file string, trusted []byte, at time.Time) (verify.Verified, []byte, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return verify.Verified{}, nil, fmt.Errorf("reading the bundle: %w", err)
+		return verify.Verified{}, nil, hint(fmt.Errorf("reading the bundle: %w", err), "name the file that `ceremony seal` wrote")
 	}
 	files, err := bundle.Decode(data)
 	if err != nil {
 		return verify.Verified{}, nil, hint(fmt.Errorf("%q: %w", file, err), "get the bundle again from where it was sealed, and compare its SHA-256 with the one that was read aloud")
 	}
 	verified, err := verify.Files(files, trusted, at)
-	return verified, data, err
+	return verified, data, refusedHint(err)
+}
+
+// refusedHint says what to do about a bundle that is refused. Where it stands
+// is no longer the ceremony, of which the checks' own hints speak.
+func refusedHint(err error) error {
+	var refused *check.Error
+	if !errors.As(err, &refused) || len(refused.Results) == 0 {
+		return hint(err, "the trusted root is the root.json that clients ship with, or a later one; where it is right, do not use the bundle")
+	}
+	first := refused.Results[0]
+	switch {
+	case first.Check == "EVENT-MISMATCH" && strings.HasSuffix(first.Subject, ".root"):
+		return &hinted{err, "look whether this bundle and this root belong together; nothing was taken from the bundle"}
+	case first.Check == "VERSION-SEQUENCE":
+		return &hinted{err, "name the newest bundle, and a root from which its chain goes on; `ceremony inspect` shows which root a file is"}
+	case first.Check == "EXPIRES-PAST":
+		return &hinted{err, "clients refuse it today, and a new ceremony replaces it; `ceremony verify --at` judges it for another time"}
+	}
+	return err
 }
 
 func wordsOf(digest string) string {
@@ -88,7 +109,7 @@ func wordsOf(digest string) string {
 
 func printProof(w io.Writer, f *verify.Facts, data []byte) {
 	p := f.Report.Plan
-	fmt.Fprintf(w, "Verified: %s of %q\n", p.Kind, tufmeta.Printable(p.Repository))
+	fmt.Fprintf(w, "Verified: %s of \"%s\"\n", p.Kind, tufmeta.Printable(p.Repository))
 	if p.Rehearsal {
 		fmt.Fprintln(w, "REHEARSAL: nothing of this can be published for real.")
 	}

@@ -14,6 +14,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
@@ -76,29 +77,22 @@ func (c *Collection) Judge(name string, data []byte) *check.Result {
 	case f.Event != c.Event.String() || f.Payload != tufmeta.Digest(payload):
 		return say("EVENT-MISMATCH", "the signature was made for event %s…, and this is event %s…", tufmeta.Printable(f.Event[:min(16, len(f.Event))]), c.Event.String()[:16])
 	}
-	var key *tufmeta.Key
+	listed := false
 	for _, d := range c.Demands {
-		if d.Payload == v && lists(d, f.KeyID) {
-			key = d.Keys[f.KeyID]
+		if d.Payload != v {
+			continue
+		}
+		switch tufmeta.Count(payload, []tufmeta.Signature{{KeyID: f.KeyID, Sig: f.Sig}}, d.Keys, d.Role).Judged[0].Verdict {
+		case tufmeta.Valid:
+			return nil
+		case tufmeta.Invalid:
+			listed = true
 		}
 	}
-	if key == nil {
+	if !listed {
 		return say("SIG-FOREIGN", "the key is none that may sign %s", v)
 	}
-	tally := tufmeta.Count(payload, []tufmeta.Signature{{KeyID: f.KeyID, Sig: f.Sig}}, map[string]*tufmeta.Key{f.KeyID: key}, &tufmeta.Role{KeyIDs: []string{f.KeyID}, Threshold: 1})
-	if !tally.Reached() {
-		return say("SIG-INVALID", "the signature does not belong to this key and this payload")
-	}
-	return nil
-}
-
-func lists(d quorum.Demand, id string) bool {
-	for _, have := range d.Role.KeyIDs {
-		if have == id {
-			return true
-		}
-	}
-	return false
+	return say("SIG-INVALID", "the signature does not belong to this key and this payload")
 }
 
 // Progress is one demand and how far it has come.
@@ -121,20 +115,14 @@ func (p Progress) Reached() bool { return p.Role.Threshold >= 1 && p.Have >= p.R
 func (c *Collection) Progress(r *roster.Roster) []Progress {
 	var all []Progress
 	for _, d := range c.Demands {
-		signed := map[string]bool{}
+		var signatures []tufmeta.Signature
 		for _, f := range c.Good[d.Payload] {
-			signed[f.KeyID] = true
+			signatures = append(signatures, tufmeta.Signature{KeyID: f.KeyID, Sig: f.Sig})
 		}
-		p := Progress{Demand: d}
+		tally := tufmeta.Count(c.files[folder.Payload+"/"+d.Payload.File()], signatures, d.Keys, d.Role)
+		p := Progress{Demand: d, Have: tally.Valid()}
 		for _, m := range d.Members(r) {
-			has := false
-			for _, id := range m.KeyIDs {
-				has = has || signed[id]
-			}
-			if has {
-				p.Have++
-			}
-			p.Members = append(p.Members, Member{m, has})
+			p.Members = append(p.Members, Member{m, slices.Contains(tally.Signers, m.Fingerprint)})
 		}
 		all = append(all, p)
 	}

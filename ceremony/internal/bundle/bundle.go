@@ -52,6 +52,9 @@ func encode(files folder.Files) ([]byte, error) {
 		return nil, err
 	}
 	for _, name := range names {
+		if !allowed(name) {
+			return nil, fmt.Errorf("writing a bundle: \"%s\" is no name of a file in a bundle", tufmeta.Printable(name))
+		}
 		if err := add(w, name, files[name]); err != nil {
 			return nil, err
 		}
@@ -83,7 +86,7 @@ func Decode(data []byte) (folder.Files, error) {
 	for _, line := range strings.Split(strings.TrimSuffix(string(list), "\n"), "\n") {
 		digest, name, _ := strings.Cut(line, "  ")
 		if content, ok := files[name]; !ok || tufmeta.Digest(content) != digest {
-			return nil, fmt.Errorf("reading the bundle: %q is not the file that the manifest lists: the bundle was altered", tufmeta.Printable(name))
+			return nil, fmt.Errorf("reading the bundle: \"%s\" is not the file that the manifest lists: the bundle was altered", tufmeta.Printable(name))
 		}
 	}
 	again, err := encode(files)
@@ -99,6 +102,7 @@ func Decode(data []byte) (folder.Files, error) {
 func unpack(data []byte) (folder.Files, []byte, error) {
 	files := folder.Files{}
 	var list []byte
+	var unpacked int64
 	r := tar.NewReader(bytes.NewReader(data))
 	for {
 		h, err := r.Next()
@@ -106,11 +110,14 @@ func unpack(data []byte) (folder.Files, []byte, error) {
 		case errors.Is(err, io.EOF) && list != nil:
 			return files, list, nil
 		case errors.Is(err, io.EOF), errors.Is(err, tar.ErrHeader):
-			return nil, nil, errors.New("it is not a bundle")
+			return nil, nil, errors.New("it is not a bundle, or it was altered")
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			return nil, nil, errors.New("it is cut short")
 		case err != nil:
 			return nil, nil, err
+		}
+		if unpacked += h.Size; unpacked > int64(len(data)) { // a sparse file: zeros without end, out of a few bytes
+			return nil, nil, errors.New("it is not a bundle, or it was altered")
 		}
 		content, err := io.ReadAll(r)
 		switch {
@@ -121,7 +128,7 @@ func unpack(data []byte) (folder.Files, []byte, error) {
 		case h.Name == manifest && list == nil:
 			list = append([]byte{}, content...)
 		case !allowed(h.Name):
-			return nil, nil, fmt.Errorf("%q is no name of a file in a bundle", tufmeta.Printable(h.Name))
+			return nil, nil, fmt.Errorf("\"%s\" is no name of a file in a bundle", tufmeta.Printable(h.Name))
 		default:
 			files[h.Name] = content
 		}
@@ -130,7 +137,7 @@ func unpack(data []byte) (folder.Files, []byte, error) {
 
 func allowed(name string) bool {
 	elements := strings.Split(name, "/")
-	if !slices.Contains(parts, elements[0]) || len(elements) > 3 {
+	if !slices.Contains(parts, elements[0]) || len(elements) > 3 || (len(elements) == 1) != (elements[0] == folder.Plan) {
 		return false
 	}
 	return !slices.ContainsFunc(elements, func(e string) bool { return !folder.SafeName(e) })

@@ -219,7 +219,7 @@ func targets(p *plan.Plan, files folder.Files) (map[string]any, error) {
 	}
 	for _, path := range p.Targets.Remove {
 		if _, ok := list[path]; !ok {
-			return nil, fmt.Errorf("the plan removes %q, which the trusted targets does not have", tufmeta.Printable(path))
+			return nil, fmt.Errorf("the plan removes \"%s\", which the trusted targets does not have", tufmeta.Printable(path))
 		}
 		delete(list, path)
 	}

@@ -64,8 +64,10 @@ func write(path string, data []byte, rename func(from, to string) error) error {
 	if err := makeFolder(filepath.Clean(dir + ".")); err != nil {
 		return fmt.Errorf("making the folder of %q: %w", path, err)
 	}
-	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("removing what an earlier run left of %q: %w", path, err)
+	if _, err := os.Lstat(temporary); err == nil { // a read-only disk refuses to remove what is not there
+		if err := os.Remove(temporary); err != nil {
+			return fmt.Errorf("removing what an earlier run left of %q: %w", path, err)
+		}
 	}
 	if err := fill(temporary, data); err != nil {
 		os.Remove(temporary)

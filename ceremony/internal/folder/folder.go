@@ -152,7 +152,7 @@ func ParseVersion(file string) (Version, error) {
 	n, err := strconv.ParseInt(number, 10, 64)
 	v := Version{role, n}
 	if !ok || err != nil || n < 1 || role == "" || v.File() != path.Base(file) {
-		return Version{}, fmt.Errorf("file name %q: VERSION.ROLE.json is wanted", tufmeta.Printable(file))
+		return Version{}, fmt.Errorf("file name \"%s\": VERSION.ROLE.json is wanted", tufmeta.Printable(file))
 	}
 	return v, nil
 }

@@ -42,13 +42,13 @@ func Root(root *tufmeta.Root, at time.Time) []check.Result {
 func Common(c tufmeta.Common, subject string, at time.Time) []check.Result {
 	var results []check.Result
 	if !tufmeta.WellFormedTime(c.Expires) {
-		results = append(results, check.New("EXPIRES-FORMAT", subject, "expires is %q", tufmeta.Printable(c.Expires)))
+		results = append(results, check.New("EXPIRES-FORMAT", subject, "expires is \"%s\"", tufmeta.Printable(c.Expires)))
 	}
 	if c.Version < 1 {
 		results = append(results, check.New("VERSION-SEQUENCE", subject, "version is %d, and the first is 1", c.Version))
 	}
 	if !strings.HasPrefix(c.Spec, "1.") {
-		results = append(results, check.New("JSON-STRICT", subject, "spec_version is %q, and version 1 is the one there is", tufmeta.Printable(c.Spec)))
+		results = append(results, check.New("JSON-STRICT", subject, "spec_version is \"%s\", and version 1 is the one there is", tufmeta.Printable(c.Spec)))
 	}
 	expires, err := c.ExpiresAt()
 	switch {
@@ -89,10 +89,10 @@ func keys(keys map[string]*tufmeta.Key) []check.Result {
 			results = append(results, check.New("KEY-TYPE", subject, "%v", k.Err))
 			continue
 		case !k.Standard():
-			results = append(results, check.New("KEY-TYPE", subject, "key type %q or its encoding is that of earlier tools", tufmeta.Printable(k.Type)))
+			results = append(results, check.New("KEY-TYPE", subject, "key type \"%s\" or its encoding is that of earlier tools", tufmeta.Printable(k.Type)))
 		}
 		if !k.Portable() {
-			results = append(results, check.New("KEY-PORTABLE", subject, "scheme %q is not verified by every client", tufmeta.Printable(k.Scheme)))
+			results = append(results, check.New("KEY-PORTABLE", subject, "scheme \"%s\" is not verified by every client", tufmeta.Printable(k.Scheme)))
 		}
 		if other, twice := first[k.Fingerprint()]; twice {
 			results = append(results, check.New("KEY-SHARED", subject, "is the same public key as key ID %s", other))
@@ -190,9 +190,9 @@ func Text(v any, subject string, ascii bool) []check.Result {
 		switch {
 		case strings.HasPrefix(text, "-----BEGIN ") && !member && !tufmeta.Unsafe(strings.ReplaceAll(text, "\n", "")):
 		case tufmeta.Unsafe(text):
-			results = append(results, check.New("TEXT-UNSAFE", subject, "%s has the text %q", tufmeta.Printable(at), tufmeta.Printable(text)))
+			results = append(results, check.New("TEXT-UNSAFE", subject, "%s has the text \"%s\"", tufmeta.Printable(at), tufmeta.Printable(text)))
 		case ascii && member && strings.IndexFunc(text, func(r rune) bool { return r > 0x7e }) >= 0:
-			results = append(results, check.New("JSON-STRICT", subject, "member name %q in %s is not ASCII, and clients sort such names differently", text, tufmeta.Printable(at)))
+			results = append(results, check.New("JSON-STRICT", subject, "member name \"%s\" in %s is not ASCII, and clients sort such names differently", text, tufmeta.Printable(at)))
 		}
 	})
 	return results

@@ -41,13 +41,10 @@ type Publication struct {
 
 // Prepare works out the steps. It writes nothing.
 func Prepare(r *Repository, v verify.Verified, o Options) (*Publication, error) {
-	facts, ok := v.Facts()
-	if !ok {
-		return nil, errors.New("publishing: nothing has been verified")
+	if err := Admits(r, v); err != nil {
+		return nil, err
 	}
-	if facts.Report.Plan.Rehearsal != r.Rehearsal() && r.First != nil {
-		return nil, rehearsalError(facts.Report.Plan.Rehearsal)
-	}
+	facts, _ := v.Facts()
 	b := &builder{repo: r, facts: facts, options: o, next: maps.Clone(r.files), p: &Publication{dir: r.dir}}
 	for _, build := range []func() error{b.roots, b.targets, b.targetFiles, b.online, b.order} {
 		if err := build(); err != nil {
@@ -58,10 +55,21 @@ func Prepare(r *Repository, v verify.Verified, o Options) (*Publication, error) 
 	return b.p, nil
 }
 
+// Admits says whether a bundle may go into a repository at all: rehearsal to
+// rehearsal, and real to real.
+func Admits(r *Repository, v verify.Verified) error {
+	facts, ok := v.Facts()
+	if !ok {
+		return errors.New("publishing: nothing has been verified")
+	}
+	if bundle := facts.Report.Plan.Rehearsal; r.First != nil && bundle != r.Rehearsal() {
+		return &RehearsalError{bundle}
+	}
+	return nil
+}
+
 // RehearsalError: rehearsal and real thing do not mix.
 type RehearsalError struct{ Bundle bool }
-
-func rehearsalError(bundle bool) error { return &RehearsalError{bundle} }
 
 func (e *RehearsalError) Error() string {
 	if e.Bundle {

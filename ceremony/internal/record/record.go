@@ -23,6 +23,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"tufceremony/ceremony/internal/check"
@@ -160,7 +161,7 @@ func Drafted(chains []Chain) []string {
 func Has(chains []Chain, act, digest, keyID string) bool {
 	for _, c := range chains {
 		for _, l := range c.Lines {
-			if l.Act == act && l.Digest == digest && strings.Contains(strings.Join(l.KeyIDs, " "), keyID) {
+			if l.Act == act && l.Digest == digest && slices.Contains(l.KeyIDs, keyID) {
 				return true
 			}
 		}

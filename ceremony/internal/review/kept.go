@@ -27,9 +27,9 @@ func (r *reviewer) keptFields(v folder.Version, old, signed map[string]any, chan
 		switch {
 		case slices.Contains(changes, name):
 		case old == nil && !slices.Contains(firstFields[v.Role], name):
-			r.say("PLAN-MISMATCH", v.String(), "field %q has no place in a first version, and the plan does not make it", tufmeta.Printable(name))
+			r.say("PLAN-MISMATCH", v.String(), "field \"%s\" has no place in a first version, and the plan does not make it", tufmeta.Printable(name))
 		case old != nil && !reflect.DeepEqual(old[name], signed[name]):
-			r.say("PLAN-MISMATCH", v.String(), "field %q is not as in the trusted version, and the plan does not change it", tufmeta.Printable(name))
+			r.say("PLAN-MISMATCH", v.String(), "field \"%s\" is not as in the trusted version, and the plan does not change it", tufmeta.Printable(name))
 		}
 	}
 }
@@ -43,9 +43,9 @@ func (r *reviewer) keptRoles(v folder.Version, signed map[string]any) {
 		planned := r.planned(name)
 		switch was, known := before[name]; {
 		case !planned && !known:
-			r.say("PLAN-MISMATCH", v.String(), "it has a role %q, which is neither in the plan nor in the trusted root", tufmeta.Printable(name))
+			r.say("PLAN-MISMATCH", v.String(), "it has a role \"%s\", which is neither in the plan nor in the trusted root", tufmeta.Printable(name))
 		case !reflect.DeepEqual(without(was, planned, "keyids", "threshold"), without(now[name], planned, "keyids", "threshold")):
-			r.say("PLAN-MISMATCH", v.String(), "role %q differs from the trusted root in more than the plan says", tufmeta.Printable(name))
+			r.say("PLAN-MISMATCH", v.String(), "role \"%s\" differs from the trusted root in more than the plan says", tufmeta.Printable(name))
 		}
 	}
 }

@@ -210,7 +210,7 @@ func (r *reviewer) document(v folder.Version) {
 		case "targets":
 			d.Changes, err = r.targets(v, signed)
 		default:
-			err = fmt.Errorf("no role %q is signed in this ceremony", tufmeta.Printable(v.Role))
+			err = fmt.Errorf("no role \"%s\" is signed in this ceremony", tufmeta.Printable(v.Role))
 		}
 	}
 	if err != nil {
@@ -246,6 +246,9 @@ type Approval struct{ report *Report }
 // Approve takes the first four words of the event ID as a person typed them,
 // at a time that must lie in the signing window.
 func (r *Report) Approve(typed string, now time.Time) (Approval, error) {
+	if r == nil || r.files == nil { // not made by Review
+		return Approval{}, errors.New("approving: nothing has been reviewed")
+	}
 	if err := check.Refuse(r.Results); err != nil {
 		return Approval{}, err
 	}

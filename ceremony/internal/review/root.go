@@ -103,10 +103,10 @@ func (r *reviewer) who(fingerprints []string) string {
 // that no copy of it can ever be taken for the real thing.
 func (r *reviewer) rehearsal(v folder.Version, old, signed map[string]any) {
 	switch marked := tufmeta.IsRehearsal(signed); {
+	case tufmeta.IsRehearsal(old) && !r.plan.Rehearsal:
+		r.say("PLAN-MISMATCH", v.String(), "the trusted version is of a rehearsal, and a real one cannot go on from it: the plan wants `rehearsal: true`")
 	case marked != r.plan.Rehearsal:
 		r.say("PLAN-MISMATCH", v.String(), "field %q is not as the plan's rehearsal: %t", tufmeta.RehearsalField, r.plan.Rehearsal)
-	case tufmeta.IsRehearsal(old) && !marked:
-		r.say("PLAN-MISMATCH", v.String(), "the trusted version is of a rehearsal, and a real one cannot go on from it")
 	}
 }
 

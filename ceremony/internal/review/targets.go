@@ -52,9 +52,9 @@ func (r *reviewer) targetsAsPlanned(v folder.Version, tree, signed map[string]an
 		_, planned := files[path]
 		switch _, there := after[path]; {
 		case !planned:
-			r.say("PLAN-MISMATCH", v.String(), "target %q is neither in the trusted targets nor in the plan", tufmeta.Printable(path))
+			r.say("PLAN-MISMATCH", v.String(), "target \"%s\" is neither in the trusted targets nor in the plan", tufmeta.Printable(path))
 		case !there || !reflect.DeepEqual(files[path], after[path]):
-			r.say("PLAN-MISMATCH", v.String(), "target %q is not as the plan makes it", tufmeta.Printable(path))
+			r.say("PLAN-MISMATCH", v.String(), "target \"%s\" is not as the plan makes it", tufmeta.Printable(path))
 		}
 	}
 }

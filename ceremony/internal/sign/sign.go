@@ -23,9 +23,11 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/quorum"
 	"tufceremony/ceremony/internal/review"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -67,6 +69,9 @@ func Parse(name string, data []byte) (File, error) {
 	if f.Name() != name || !isHex(f.KeyID, 64) {
 		return File{}, fmt.Errorf("it says it is %s", tufmeta.Printable(f.Name()))
 	}
+	if !isHex(f.Event, 64) || !isHex(f.Payload, 64) || !isHex(f.Sig, len(f.Sig)) {
+		return File{}, errors.New("digests and signature are not all in lower-case hex")
+	}
 	return f, nil
 }
 
@@ -90,37 +95,40 @@ func Sign(approval review.Approval, payload folder.Version, keyIDs []string, pub
 	if err != nil {
 		return nil, err
 	}
+	keys := listed(report.Demands, payload, keyIDs, fingerprint)
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("signing %s: no root lists this key for it", payload)
+	}
 	digest := sha256.Sum256(doc.Payload)
 	sig, err := signer.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {
 		return nil, fmt.Errorf("signing %s: %w", payload, err)
 	}
 	var files []File
-	for _, d := range report.Demands {
-		for _, id := range keyIDs {
-			key := d.Keys[id]
-			if d.Payload != payload || key == nil || key.Fingerprint() != fingerprint {
-				continue
-			}
-			if err := key.Verify(doc.Payload, sig); err != nil {
-				return nil, fmt.Errorf("checking what the device signed for %s: %w: SIG-INVALID", payload, err)
-			}
-			files = appendOnce(files, File{report.Event.String(), id, doc.Digest, payload.Role, hex.EncodeToString(sig), payload.Version})
+	for _, key := range keys {
+		if err := key.Verify(doc.Payload, sig); err != nil {
+			return nil, fmt.Errorf("checking what the device signed for %s: %w: SIG-INVALID", payload, err)
 		}
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("signing %s: no root lists this key for it", payload)
+		files = append(files, File{report.Event.String(), key.ID, doc.Digest, payload.Role, hex.EncodeToString(sig), payload.Version})
 	}
 	return files, nil
 }
 
-func appendOnce(files []File, f File) []File {
-	for _, have := range files {
-		if have.KeyID == f.KeyID {
-			return files
+// listed gives the keys with this fingerprint under which the old root or the
+// new has the payload signed, one a key ID.
+func listed(demands []quorum.Demand, payload folder.Version, keyIDs []string, fingerprint string) []*tufmeta.Key {
+	var keys []*tufmeta.Key
+	seen := map[string]bool{}
+	for _, d := range demands {
+		for _, id := range keyIDs {
+			key := d.Keys[id]
+			if d.Payload != payload || seen[id] || key == nil || key.Fingerprint() != fingerprint || !slices.Contains(d.Role.KeyIDs, id) {
+				continue
+			}
+			keys, seen[id] = append(keys, key), true
 		}
 	}
-	return append(files, f)
+	return keys
 }
 
 // Payload says which payload a signature file is for, from its path.

@@ -168,11 +168,11 @@ func (p *parser) object(depth int) (any, error) {
 func (p *parser) admit(object map[string]any, name, previous string, start int) error {
 	if _, twice := object[name]; twice {
 		p.pos = start
-		return p.fail("member %q stands twice", Printable(name))
+		return p.fail("member \"%s\" stands twice", Printable(name))
 	}
 	if p.canonical && len(object) > 0 && name < previous {
 		p.pos = start
-		return p.fail("member %q is out of order, so the bytes are not canonical", Printable(name))
+		return p.fail("member \"%s\" is out of order, so the bytes are not canonical", Printable(name))
 	}
 	return nil
 }

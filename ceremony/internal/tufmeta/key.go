@@ -160,7 +160,7 @@ func parsePublic(keytype, scheme, text string) (crypto.PublicKey, error) {
 
 func parseECDSA(keytype, text string, curve elliptic.Curve) (crypto.PublicKey, error) {
 	if keytype != KeyTypeECDSA && keytype != SchemeP256 && keytype != schemeP384 {
-		return nil, fmt.Errorf("key type %q does not go with an ECDSA scheme", Printable(keytype))
+		return nil, fmt.Errorf("key type \"%s\" does not go with an ECDSA scheme", Printable(keytype))
 	}
 	if raw, err := hex.DecodeString(text); err == nil { // sigstore's first four roots
 		key, err := ecdsa.ParseUncompressedPublicKey(curve, raw)

@@ -102,7 +102,7 @@ func ParseRoot(signed map[string]any) (*Root, error) {
 		root.Roles[name] = &role
 	}
 	if root.Type != "root" && r.err == nil {
-		r.fail("signed._type", fmt.Sprintf("is %q, and a root was wanted", Printable(root.Type)))
+		r.fail("signed._type", fmt.Sprintf("is \"%s\", and a root was wanted", Printable(root.Type)))
 	}
 	if r.err != nil {
 		return nil, r.err
@@ -115,7 +115,7 @@ func ParseRoot(signed map[string]any) (*Root, error) {
 func (c Common) ExpiresAt() (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, c.Expires)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("reading the expiry %q: not a date and time of RFC 3339", Printable(c.Expires))
+		return time.Time{}, fmt.Errorf("reading the expiry \"%s\": not a date and time of RFC 3339", Printable(c.Expires))
 	}
 	return t.UTC(), nil
 }

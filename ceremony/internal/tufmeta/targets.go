@@ -62,7 +62,7 @@ func ParseTargets(signed map[string]any) (*Targets, error) {
 		t.Delegations = r.delegations(v)
 	}
 	if t.Type != "targets" && r.err == nil {
-		r.fail("signed._type", fmt.Sprintf("is %q, and targets was wanted", Printable(t.Type)))
+		r.fail("signed._type", fmt.Sprintf("is \"%s\", and targets was wanted", Printable(t.Type)))
 	}
 	if r.err != nil {
 		return nil, r.err
@@ -90,7 +90,7 @@ func ParseSnapshot(signed map[string]any, kind string) (*Snapshot, error) {
 		s.Meta[name] = m
 	}
 	if s.Type != kind && r.err == nil {
-		r.fail("signed._type", fmt.Sprintf("is %q, and %s was wanted", Printable(s.Type), kind))
+		r.fail("signed._type", fmt.Sprintf("is \"%s\", and %s was wanted", Printable(s.Type), kind))
 	}
 	if r.err != nil {
 		return nil, r.err

@@ -103,7 +103,7 @@ func (j *judge) payloads() error {
 	j.full, j.facts.Files = folder.Files{}, folder.Files{}
 	for name, data := range j.given {
 		if part, _, _ := strings.Cut(name, "/"); !slices.Contains(folder.Parts, part) {
-			return fmt.Errorf("%q has no place in a ceremony", tufmeta.Printable(name))
+			return fmt.Errorf("\"%s\" has no place in a ceremony", tufmeta.Printable(name))
 		}
 		if !strings.HasPrefix(name, folder.Payload+"/") {
 			j.full[name], j.facts.Files[name] = data, data

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/tufmeta"
+	"tufceremony/hsm"
+	"tufceremony/hsm/pkcs11"
+	"tufceremony/hsm/soft"
+)
+
+// openToken opens the device that a token URI names. Software tokens are files
+// in a folder `tokens` beside the ceremony folder: they stay where they are
+// when the folder travels, as devices do.
+func openToken(uri, dir string) (hsm.Token, error) {
+	scheme, _, _ := strings.Cut(uri, ":")
+	switch scheme {
+	case "soft":
+		place, err := filepath.Abs(dir)
+		if err != nil {
+			return nil, fmt.Errorf("opening token %q: %w", uri, err)
+		}
+		return soft.OpenURI(filepath.Join(filepath.Dir(place), "tokens"), uri)
+	case "pkcs11":
+		return pkcs11.Open(uri)
+	}
+	return nil, fmt.Errorf("opening token %q: no driver for such a URI: %w", uri, hsm.ErrUnsupported)
+}
+
+// open finds the device. Nothing has been asked of its holder yet.
+func (s *signing) open() (hsm.Token, error) {
+	if s.token.URI == "" {
+		return nil, hint(fmt.Errorf("signing: the plan does not say where the device of token %q is", s.token.Name),
+			"say where it is on this machine: --uri 'pkcs11:token=…;object=…?module-path=/…'. Its key and serial are compared with the plan all the same")
+	}
+	device, err := openToken(s.token.URI, s.dir)
+	if err != nil {
+		return nil, deviceHint(fmt.Errorf("signing with token %q: %w", s.token.Name, err), s.dir, s.token.Name)
+	}
+	return device, nil
+}
+
+// elsewhere takes the place of the device from the command line. Which device
+// it is, its serial and its key, stays the plan's to say; how its PIN is given
+// does too.
+func elsewhere(token *roster.Token, uri string, rehearsal bool) error {
+	switch {
+	case uri == "":
+		return nil
+	case strings.Contains(uri, "pin-source") || strings.Contains(uri, "pin-value"):
+		return hint(errors.New("signing: --uri says how the PIN is given, and only the plan may"), "take it out; the PIN is then asked for")
+	case strings.HasPrefix(uri, "soft:") && !rehearsal:
+		return hint(errors.New("signing: --uri names a software token, which only a rehearsal may use"), "name a device")
+	}
+	token.URI = uri
+	return nil
+}
+
+// match compares device and key with the plan. It comes before approval and
+// PIN, so that no try is spent on the wrong device.
+func (s *signing) match(device hsm.Token) (hsm.Key, error) {
+	info, err := device.Info()
+	if err != nil {
+		return hsm.Key{}, deviceHint(err, s.dir, s.token.Name)
+	}
+	s.device = deviceName(info)
+	if s.token.Serial != "" && info.Serial != s.token.Serial {
+		return hsm.Key{}, hint(fmt.Errorf("signing: this is another device: it says serial %q, and the plan has %q for token %q", tufmeta.Printable(info.Serial), s.token.Serial, s.token.Name),
+			"insert the device that the plan names; no PIN was asked for")
+	}
+	keys, err := device.Keys()
+	if err != nil {
+		return hsm.Key{}, deviceHint(err, s.dir, s.token.Name)
+	}
+	for _, key := range keys {
+		if fingerprint, err := tufmeta.Fingerprint(key.Public); err == nil && fingerprint == s.token.Key.Fingerprint() {
+			return key, nil
+		}
+	}
+	return hsm.Key{}, hint(fmt.Errorf("signing: the device does not hold the key that the plan has for token %q: SIG-FOREIGN", s.token.Name),
+		"it may be another holder's device; no PIN was asked for, and nothing was signed")
+}
+
+func deviceName(info hsm.Info) string {
+	name := strings.TrimSpace(tufmeta.Printable(info.Model))
+	if info.Label != "" {
+		name += " " + fmt.Sprintf("%q", tufmeta.Printable(info.Label))
+	}
+	return strings.TrimSpace(name + ", serial " + tufmeta.Printable(info.Serial))
+}
+
+// pinPrompter asks the holder on behalf of a driver.
+type pinPrompter struct {
+	env  *environment
+	name string
+}
+
+func (p *pinPrompter) PIN(r hsm.PINRequest) ([]byte, error) {
+	tries := "tries left: not told by the device"
+	if r.TriesLeft != hsm.Unknown {
+		tries = fmt.Sprintf("%d %s left", r.TriesLeft, map[bool]string{true: "try", false: "tries"}[r.TriesLeft == 1])
+	}
+	pin, err := p.env.ask.Secret(fmt.Sprintf("PIN of token %s (%s): ", p.name, tries))
+	return pin, hint(err, "a PIN is typed at a terminal, or read from a file that the plan's token URI names with pin-source")
+}
+
+func (p *pinPrompter) Touch(r hsm.TouchRequest) {
+	fmt.Fprintf(p.env.out, "Touch the device now: %s. It waits %d seconds.\n", p.name, r.Seconds)
+}
+
+// deviceHint says what to do about what a device answered.
+func deviceHint(err error, dir, name string) error {
+	again := fmt.Sprintf("`ceremony sign %s --token %s`", dir, name)
+	var pin *hsm.PINError
+	switch {
+	case errors.As(err, &pin):
+		return hint(err, "nothing was signed and nothing is tried again by itself; think before you run %s again", again)
+	case errors.Is(err, hsm.ErrPINLocked):
+		return hint(err, "nothing was signed; only the PUK or the SO PIN opens the device again. Let the others sign: `ceremony status %s` says whether they are enough", dir)
+	case errors.Is(err, hsm.ErrRemoved):
+		return hint(err, "nothing was signed; insert the device again and run %s", again)
+	case errors.Is(err, hsm.ErrTouchMissed):
+		return hint(err, "nothing was signed and no PIN try was spent; run %s again and touch the device when it blinks", again)
+	case errors.Is(err, hsm.ErrNotFound):
+		return hint(err, "insert the device that the plan names for token %q, and run %s again", name, again)
+	}
+	return hint(err, "nothing was signed; `ceremony status %s` says where the ceremony stands", dir)
+}

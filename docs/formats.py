@@ -1,0 +1,283 @@
+#!/usr/bin/env python3
+"""Read a bundle by docs/formats.md alone, and recompute what it says.
+
+    python3 docs/formats.py BUNDLE TRUSTED_ROOT
+
+It uses Python's standard library and nothing of ceremony: a second reading of
+the formats, against which the first is tested. It prints one JSON object, and
+exits with status 1 and a line on stderr where something is not as it must be.
+It is no substitute for `ceremony verify`: it reads no plan, judges no expiry
+and knows one scheme, ecdsa-sha2-nistp256.
+"""
+
+import base64
+import hashlib
+import json
+import re
+import sys
+
+
+class Wrong(Exception):
+    pass
+
+
+def want(ok, what):
+    if not ok:
+        raise Wrong(what)
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+# --- the bundle: a tar that is written in one way only
+
+def header(name, size):
+    """The 512 bytes before a file, for names of up to 100 bytes."""
+    head = bytearray(512)
+
+    def put(at, data):
+        head[at:at + len(data)] = data
+
+    put(0, name.encode("ascii"))
+    put(100, b"0000644\0" b"0000000\0" b"0000000\0")  # mode, uid, gid
+    put(124, b"%011o\0" % size)
+    put(136, b"00000000000\0")  # mtime
+    put(148, b" " * 8)  # the checksum counts itself as spaces
+    put(156, b"0")  # a regular file
+    put(257, b"ustar\0" b"00")
+    put(329, b"0000000\0" b"0000000\0")  # devmajor, devminor
+    put(148, b"%06o\0 " % sum(head))
+    return bytes(head)
+
+
+def pack(files):
+    names = sorted(files)
+    manifest = "".join("%s  %s\n" % (sha256(files[name]), name) for name in names).encode("ascii")
+    out = b""
+    for name, data in [("MANIFEST", manifest)] + [(name, files[name]) for name in names]:
+        out += header(name, len(data)) + data + bytes(-len(data) % 512)
+    return out + bytes(1024)
+
+
+def unpack(data):
+    files, at = {}, 0
+    while at + 512 <= len(data) and data[at:at + 512] != bytes(512):
+        head = data[at:at + 512]
+        name = head[:100].rstrip(b"\0").decode("ascii")
+        size = int(head[124:135], 8)
+        files[name] = data[at + 512:at + 512 + size]
+        at += 512 + (size + 511) // 512 * 512
+    want(files.pop("MANIFEST", None) is not None, "it is not a bundle")
+    want(pack(files) == data, "the bundle's bytes are not those that its content makes")
+    return files
+
+
+# --- JSON: strict in, canonical out
+
+def members(pairs):
+    names = [name for name, _ in pairs]
+    want(len(names) == len(set(names)), "a member stands twice")
+    return dict(pairs)
+
+
+def refuse(text):
+    raise Wrong("the number %s is not an integer" % text)
+
+
+def parse(data):
+    return json.loads(data.decode("utf-8"), object_pairs_hook=members, parse_float=refuse, parse_constant=refuse)
+
+
+def canonical(v):
+    if v is None or v is True or v is False:
+        return {None: b"null", True: b"true", False: b"false"}[v]
+    if isinstance(v, int):
+        want(abs(v) < 2 ** 53, "a number is beyond 2^53-1")
+        return b"%d" % v
+    if isinstance(v, str):
+        return b'"' + v.replace("\\", "\\\\").replace('"', '\\"').encode("utf-8") + b'"'
+    if isinstance(v, list):
+        return b"[" + b",".join(canonical(e) for e in v) + b"]"
+    pairs = sorted((name.encode("utf-8"), name) for name in v)
+    return b"{" + b",".join(canonical(name) + b":" + canonical(v[name]) for _, name in pairs) + b"}"
+
+
+def as_json(payload):
+    """Canonical bytes with their control characters escaped."""
+    return b"".join(
+        b"\\n" if c == 10 else b"\\u%04x" % c if c < 32 else bytes([c]) for c in payload)
+
+
+def envelope(payload, signatures):
+    return b'{"signatures":' + canonical(signatures) + b',"signed":' + as_json(payload) + b"}\n"
+
+
+# --- keys and signatures: ECDSA on P-256, from the book
+
+P = 2 ** 256 - 2 ** 224 + 2 ** 192 + 2 ** 96 - 1
+N = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551
+G = (0x6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296,
+     0x4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5)
+
+
+def add(a, b):
+    if a is None or b is None:
+        return a or b
+    if a[0] == b[0] and (a[1] + b[1]) % P == 0:
+        return None
+    if a == b:
+        slope = (3 * a[0] * a[0] - 3) * pow(2 * a[1], -1, P)
+    else:
+        slope = (b[1] - a[1]) * pow(b[0] - a[0], -1, P)
+    x = (slope * slope - a[0] - b[0]) % P
+    return x, (slope * (a[0] - x) - a[1]) % P
+
+
+def times(n, point):
+    total = None
+    while n:
+        if n & 1:
+            total = add(total, point)
+        point, n = add(point, point), n >> 1
+    return total
+
+
+SPKI = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
+
+
+def spki(key):
+    text = "".join(line for line in key["keyval"]["public"].splitlines() if "-----" not in line)
+    der = base64.b64decode(text, validate=True)
+    want(key["scheme"] == "ecdsa-sha2-nistp256" and der.startswith(SPKI) and len(der) == 91, "a key is not P-256")
+    return der
+
+
+def verifies(key, payload, sig):
+    der = spki(key)
+    point = int.from_bytes(der[27:59], "big"), int.from_bytes(der[59:], "big")
+    match = re.fullmatch(rb"\x30(.)\x02(.)(.*)", sig, re.S)
+    size = match.group(2)[0]
+    r = int.from_bytes(match.group(3)[:size], "big")
+    s = int.from_bytes(match.group(3)[size + 2:], "big")
+    if not (0 < r < N and 0 < s < N):
+        return False
+    digest = int(sha256(payload), 16)
+    inverse = pow(s, -1, N)
+    got = add(times(digest * inverse % N, G), times(r * inverse % N, point))
+    return got is not None and got[0] % N == r
+
+
+def signers(payload, signatures, root, role):
+    """The distinct public keys, by fingerprint, that signed for a role."""
+    good = set()
+    for s in signatures:
+        if s["keyid"] in root["roles"][role]["keyids"]:
+            key = root["keys"][s["keyid"]]
+            want(verifies(key, payload, bytes.fromhex(s["sig"])), "a signature does not verify")
+            good.add(sha256(spki(key)))
+    want(len(good) >= root["roles"][role]["threshold"] >= 1, "%s is below a threshold of root %d" % (role, root["version"]))
+    return len(good)
+
+
+# --- the record: one chain a file
+
+def line_again(line):
+    """A line of record as it must be written."""
+    order = ("act", "at", "binary", "event", "role", "version", "digest", "token", "device", "keyids", "taken", "waivers", "prev")
+    want(set(line) <= set(order), "a line of record has an unknown member")
+    text = json.dumps({name: line[name] for name in order if name in line}, separators=(",", ":"), ensure_ascii=False)
+    for c in "<>&\u2028\u2029":
+        text = text.replace(c, "\\u%04x" % ord(c))
+    return text.encode("utf-8")
+
+
+def chain(data):
+    want(data == b"" or data.endswith(b"\n"), "a line of record is cut short")
+    prev, lines = "0" * 64, []
+    for text in data.splitlines():
+        line = parse(text)
+        want(line_again(line) == text, "a line of record is not written as one is")
+        want(line["prev"] == prev, "a line of record does not continue the line before it")
+        prev = sha256(text)
+        lines.append(line)
+    return lines
+
+
+# --- all together
+
+def read(bundle, trusted):
+    files = unpack(bundle)
+    metadata = {name: data for name, data in files.items() if name.startswith("metadata/")}
+    want(metadata, "there is no metadata")
+    payloads = {"payload/" + name[9:]: canonical(parse(data)["signed"]) for name, data in metadata.items()}
+    inputs = {name: data for name, data in files.items() if name == "plan.yaml" or name.startswith("trusted/")}
+    inputs.update(payloads)
+    event = sha256("".join("%s  %s\n" % (sha256(inputs[name]), name) for name in sorted(inputs)).encode("ascii"))
+
+    roots = {}
+    for name, data in files.items():
+        if re.fullmatch(r"(trusted|metadata)/[0-9]+\.root\.json", name):
+            root = parse(data)
+            roots[root["signed"]["version"]] = root
+    first = parse(trusted)
+    start = first["signed"]["version"]
+    if start in roots:
+        want(canonical(roots[start]["signed"]) == canonical(first["signed"]), "the bundle is for another repository")
+    roots[start] = first
+    newest = max(roots)
+    for version in range(start, newest + 1):
+        want(version in roots, "root %d is missing" % version)
+        root = roots[version]
+        payload = canonical(root["signed"])
+        for under in {max(start, version - 1), version}:
+            signers(payload, root["signatures"], roots[under]["signed"], "root")
+
+    roles, counted = [], 0
+    for name in sorted(metadata):
+        env, payload = parse(metadata[name]), payloads["payload/" + name[9:]]
+        version, role = re.fullmatch(r"metadata/([0-9]+)\.([a-z]+)\.json", name).groups()
+        signed = env["signed"]
+        want((str(signed["version"]), signed["_type"]) == (version, role), name + " is not what its name says")
+        place = "signatures/%s.%s/" % (version, role)
+        detached = []
+        for path in sorted(path for path in files if path.startswith(place)):
+            s = parse(files[path])
+            again = {"event": event, "keyid": path[len(place):-5], "payload": sha256(payload),
+                     "role": role, "sig": s["sig"], "version": int(version)}
+            want(canonical(again) + b"\n" == files[path], path + " is not a signature of this event")
+            detached.append({"keyid": s["keyid"], "sig": s["sig"]})
+        want(envelope(payload, detached) == metadata[name], name + " is not what payload and signatures make")
+        counted += len(detached)
+        if role == "root":
+            for key_id, key in signed["keys"].items():
+                want(sha256(canonical(key)) == key_id, "a key ID is not that of its key")
+        under = [newest] if role != "root" else sorted({max(start, newest - 1), newest})
+        roles.append({"role": role, "version": int(version), "sha256": sha256(payload), "counts": [
+            {"under_root": u, "signers": signers(payload, env["signatures"], roots[u]["signed"], role)} for u in under]})
+    want(counted == sum(name.startswith("signatures/") for name in files), "a signature is of nothing in the bundle")
+
+    acts = 0
+    for name, data in files.items():
+        if name.startswith("record/"):
+            lines = chain(data)
+            acts += len(lines)
+            want(all(line["event"] == event for line in lines if line["act"] == "draft"), "another event was drafted")
+    return {"event": event, "sha256": sha256(bundle), "chain": list(range(start, newest + 1)), "roles": roles, "acts": acts}
+
+
+def main(args):
+    if len(args) != 2:
+        print("usage: formats.py BUNDLE TRUSTED_ROOT", file=sys.stderr)
+        return 2
+    try:
+        with open(args[0], "rb") as bundle, open(args[1], "rb") as trusted:
+            print(json.dumps(read(bundle.read(), trusted.read()), indent=2))
+    except (Wrong, KeyError, TypeError, ValueError, AttributeError, IndexError) as e:
+        print("formats.py: %s" % (e or type(e).__name__), file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
