@@ -48,7 +48,8 @@ one bundle that any stranger can verify. Begin with "ceremony rehearse".`,
 	root.SetOut(env.out)
 	root.SetErr(env.err)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
-	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help-command"})
+	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", width)))
 	for _, c := range []*cobra.Command{
 		initCommand(env), draftCommand(env), reviewCommand(env), signCommand(env), statusCommand(env), mergeCommand(env),
 		sealCommand(env), verifyCommand(env), publishCommand(env), inspectCommand(env), checksCommand(env), rehearseCommand(env),
@@ -61,6 +62,9 @@ one bundle that any stranger can verify. Begin with "ceremony rehearse".`,
 				return nil
 			}
 		}
+		var long strings.Builder
+		wrapTo(&long, "", "", c.Long)
+		c.Long = strings.TrimSpace(long.String())
 		root.AddCommand(c)
 	}
 	return root

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm"
 	"tufceremony/hsm/pkcs11"
@@ -37,17 +36,21 @@ func (s *signing) open() (hsm.Token, error) {
 		return nil, hint(fmt.Errorf("signing: the plan does not say where the device of token %q is", s.token.Name),
 			"say where it is on this machine: --uri 'pkcs11:token=…;object=…?module-path=/…'. Its key and serial are compared with the plan all the same")
 	}
+	if err := trustedModule(s.token.URI, s.elsewhere); err != nil {
+		return nil, err
+	}
 	device, err := openToken(s.token.URI, s.dir)
 	if err != nil {
-		return nil, deviceHint(fmt.Errorf("signing with token %q: %w", s.token.Name, err), s.dir, s.token.Name)
+		return nil, s.deviceHint(fmt.Errorf("signing with token %q: %w", s.token.Name, err))
 	}
 	return device, nil
 }
 
-// elsewhere takes the place of the device from the command line. Which device
+// at takes the place of the device from the command line. Which device
 // it is, its serial and its key, stays the plan's to say; how its PIN is given
 // does too.
-func elsewhere(token *roster.Token, uri string, rehearsal bool) error {
+func (s *signing) at(uri string) error {
+	token, rehearsal := s.token, s.report.Plan.Rehearsal
 	switch {
 	case uri == "":
 		return nil
@@ -56,7 +59,7 @@ func elsewhere(token *roster.Token, uri string, rehearsal bool) error {
 	case strings.HasPrefix(uri, "soft:") && !rehearsal:
 		return hint(errors.New("signing: --uri names a software token, which only a rehearsal may use"), "name a device")
 	}
-	token.URI = uri
+	token.URI, s.elsewhere = uri, true
 	return nil
 }
 
@@ -65,16 +68,19 @@ func elsewhere(token *roster.Token, uri string, rehearsal bool) error {
 func (s *signing) match(device hsm.Token) (hsm.Key, error) {
 	info, err := device.Info()
 	if err != nil {
-		return hsm.Key{}, deviceHint(err, s.dir, s.token.Name)
+		return hsm.Key{}, s.deviceHint(err)
 	}
 	s.device = deviceName(info)
+	if err := s.forRehearsal(info); err != nil {
+		return hsm.Key{}, err
+	}
 	if s.token.Serial != "" && info.Serial != s.token.Serial {
 		return hsm.Key{}, hint(fmt.Errorf("signing: this is another device: it says serial %q, and the plan has %q for token %q", tufmeta.Printable(info.Serial), s.token.Serial, s.token.Name),
 			"insert the device that the plan names; no PIN was asked for")
 	}
 	keys, err := device.Keys()
 	if err != nil {
-		return hsm.Key{}, deviceHint(err, s.dir, s.token.Name)
+		return hsm.Key{}, s.deviceHint(err)
 	}
 	for _, key := range keys {
 		if fingerprint, err := tufmeta.Fingerprint(key.Public); err == nil && fingerprint == s.token.Key.Fingerprint() {
@@ -83,6 +89,24 @@ func (s *signing) match(device hsm.Token) (hsm.Key, error) {
 	}
 	return hsm.Key{}, hint(fmt.Errorf("signing: the device does not hold the key that the plan has for token %q: SIG-FOREIGN", s.token.Name),
 		"it may be another holder's device; no PIN was asked for, and nothing was signed")
+}
+
+// rehearsalLabel is how the labels of PKCS#11 tokens begin that are made for
+// rehearsals.
+const rehearsalLabel = "rehearsal"
+
+// forRehearsal keeps the two worlds apart: a device of the real day would sign
+// for real in a rehearsal as well, since clients do not know the difference.
+func (s *signing) forRehearsal(info hsm.Info) error {
+	made := info.Driver == "soft" || strings.HasPrefix(info.Label, rehearsalLabel)
+	switch rehearsal := s.report.Plan.Rehearsal; {
+	case rehearsal && !made:
+		return hint(errors.New("signing: this is a rehearsal, and the device is none that was made for one: its signature would be a real one"),
+			"rehearse with `ceremony rehearse`, or with PKCS#11 tokens whose labels begin with %q", rehearsalLabel)
+	case !rehearsal && made:
+		return hint(errors.New("signing: the token was made for rehearsals"), "real keys live in devices of their own")
+	}
+	return nil
 }
 
 func deviceName(info hsm.Info) string {
@@ -113,20 +137,20 @@ func (p *pinPrompter) Touch(r hsm.TouchRequest) {
 }
 
 // deviceHint says what to do about what a device answered.
-func deviceHint(err error, dir, name string) error {
-	again := fmt.Sprintf("`ceremony sign %s --token %s`", dir, name)
+func (s *signing) deviceHint(err error) error {
+	again := fmt.Sprintf("`ceremony sign %s --token %s`", s.dir, s.token.Name)
 	var pin *hsm.PINError
 	switch {
 	case errors.As(err, &pin):
-		return hint(err, "nothing was signed and nothing is tried again by itself; think before you run %s again", again)
+		return hint(err, "%s, and nothing is tried again by itself; think before you run %s again", s.soFar(), again)
 	case errors.Is(err, hsm.ErrPINLocked):
-		return hint(err, "nothing was signed; only the PUK or the SO PIN opens the device again. Let the others sign: `ceremony status %s` says whether they are enough", dir)
+		return hint(err, "%s; only the PUK or the SO PIN opens the device again. Let the others sign: `ceremony status %s` says whether they are enough", s.soFar(), s.dir)
 	case errors.Is(err, hsm.ErrRemoved):
-		return hint(err, "nothing was signed; insert the device again and run %s", again)
+		return hint(err, "%s; insert the device again and run %s", s.soFar(), again)
 	case errors.Is(err, hsm.ErrTouchMissed):
-		return hint(err, "nothing was signed and no PIN try was spent; run %s again and touch the device when it blinks", again)
+		return hint(err, "%s, and no PIN try was spent; run %s again and touch the device when it blinks", s.soFar(), again)
 	case errors.Is(err, hsm.ErrNotFound):
-		return hint(err, "insert the device that the plan names for token %q, and run %s again", name, again)
+		return hint(err, "insert the device that the plan names for token %q, and run %s again", s.token.Name, again)
 	}
-	return hint(err, "nothing was signed; `ceremony status %s` says where the ceremony stands", dir)
+	return hint(err, "%s; `ceremony status %s` says where the ceremony stands", s.soFar(), s.dir)
 }

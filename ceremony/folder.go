@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
 )
@@ -9,6 +12,9 @@ import (
 // wrong one.
 func readFolder(dir string) (folder.Files, error) {
 	files, err := folder.Read(dir)
+	if _, missing := os.Stat(filepath.Join(dir, folder.Plan)); missing == nil {
+		return files, hint(err, "take out what is not of the ceremony, and look at where it came from")
+	}
 	return files, hint(err, "name the ceremony folder, the one with plan.yaml in it; `ceremony init` makes one")
 }
 

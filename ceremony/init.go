@@ -125,7 +125,7 @@ func earlier(path string) (*plan.Plan, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading the earlier ceremony: %w", err)
+		return nil, hint(fmt.Errorf("reading the earlier ceremony: %w", err), "name its folder, or the bundle that was sealed from it")
 	}
 	var files folder.Files
 	if info.IsDir() {
@@ -137,7 +137,7 @@ func earlier(path string) (*plan.Plan, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the earlier ceremony: %w", err)
+		return nil, hint(fmt.Errorf("reading the earlier ceremony: %w", err), "name its folder, or the bundle that was sealed from it")
 	}
 	return readPlan(files)
 }
@@ -149,7 +149,7 @@ func takeRoots(files folder.Files, names []string, now time.Time) (*tufmeta.Root
 	for _, name := range names {
 		data, err := os.ReadFile(name)
 		if err != nil {
-			return nil, fmt.Errorf("reading the trusted root: %w", err)
+			return nil, hint(fmt.Errorf("reading the trusted root: %w", err), "name the newest root that is published, like 12.root.json")
 		}
 		given = append(given, inspect.File{Name: name, Data: data})
 	}
@@ -177,7 +177,7 @@ func takeTargets(files folder.Files, name string) (*tufmeta.Targets, error) {
 	}
 	data, err := os.ReadFile(name)
 	if err != nil {
-		return nil, fmt.Errorf("reading the trusted targets: %w", err)
+		return nil, hint(fmt.Errorf("reading the trusted targets: %w", err), "name the newest targets that is published, like 3.targets.json")
 	}
 	env, err := tufmeta.ParseEnvelope(data)
 	if err != nil {
@@ -218,7 +218,7 @@ func fillTargets(p *plan.Plan, old *tufmeta.Targets, expires time.Time, add stri
 		}
 		name := filepath.ToSlash(relative)
 		if tufmeta.Unsafe(name) {
-			return fmt.Errorf("listing targets: the name \"%s\" has control or bidirectional characters: TEXT-UNSAFE", tufmeta.Printable(name))
+			return hint(fmt.Errorf("listing targets: the name \"%s\" has control or bidirectional characters: TEXT-UNSAFE", tufmeta.Printable(name)), "rename the file, or leave it out of the folder")
 		}
 		p.Targets.Add = append(p.Targets.Add, plan.File{Path: name, Length: int64(len(data)), SHA256: tufmeta.Digest(data)})
 		return nil

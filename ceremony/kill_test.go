@@ -185,8 +185,8 @@ func copyTree(t *testing.T, dir string) string {
 	return to
 }
 
-// errStopped ends a publication in the middle, as far as the disk can tell.
-var errStopped = errors.New("stopped by the test")
+// errEnded ends a publication in the middle, as far as the disk can tell.
+var errEnded = errors.New("stopped by the test")
 
 // TestStoppedPublication stops a publication that signs snapshot and timestamp
 // at each of its steps: run again it completes, with one snapshot.
@@ -218,7 +218,7 @@ func TestStoppedPublication(t *testing.T) {
 func stopAt(n int, act func() error) (stopped bool) {
 	durable.Step = func(string, string) {
 		if n--; n == 0 {
-			panic(errStopped)
+			panic(errEnded)
 		}
 	}
 	defer func() {

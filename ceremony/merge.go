@@ -130,8 +130,8 @@ func (m *merging) write(env *environment, dir string) error {
 	for _, name := range m.order {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		put := durable.Create
-		if strings.HasPrefix(name, folder.Record+"/") {
-			put = durable.Replace // a chain that has grown
+		if _, grown := m.files[name]; grown {
+			put = durable.Replace // a chain of the record, to which lines were added
 		}
 		if err := put(path, m.take[name]); err != nil {
 			return err

@@ -34,19 +34,27 @@ func (g guard) Write(p []byte) (int, error) {
 }
 
 // wrapTo writes text in lines of the terminal's width. A word that is longer
-// than a line, a digest or a path, stays whole.
+// than a line is broken, and its rest indented: nothing that comes from a file
+// begins at the left edge, where the program's own words stand.
 func wrapTo(w io.Writer, first, rest, text string) {
 	line := first
 	empty := true
-	for _, word := range strings.Fields(text) {
-		if !empty && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+	words := strings.Fields(text)
+	for len(words) > 0 {
+		word := []rune(words[0])
+		words = words[1:]
+		if room := width - utf8.RuneCountInString(rest); len(word) > room && room > 0 {
+			words = append([]string{string(word[room:])}, words...)
+			word = word[:room]
+		}
+		if !empty && utf8.RuneCountInString(line)+1+len(word) > width {
 			fmt.Fprintln(w, line)
 			line, empty = rest, true
 		}
 		if !empty {
 			line += " "
 		}
-		line += word
+		line += string(word)
 		empty = false
 	}
 	fmt.Fprintln(w, line)

@@ -17,15 +17,13 @@ import (
 	"tufceremony/ceremony/internal/bundle"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/publish"
-	"tufceremony/ceremony/internal/review"
-	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/ceremony/internal/verify"
 )
 
 type publishOptions struct {
 	onlineKey string
 	targets   string
-	approve   string
+	event     string
 }
 
 func publishCommand(env *environment) *cobra.Command {
@@ -36,14 +34,14 @@ func publishCommand(env *environment) *cobra.Command {
 		Long: `publish trusts what the repository trusts: its root.json and the roots that follow
 it. It verifies the bundle from there and writes what is new, in an order in
 which a client that reads at any moment accepts the old state or the new. An
-empty repository trusts nothing yet: the first four words of the event ID, from
-the minutes of the ceremony, stand in for it. Publishing again changes nothing.`,
+empty repository trusts nothing yet: the whole event ID, from the minutes of the
+ceremony, stands in for it. Publishing again changes nothing.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error { return runPublish(env, args[0], args[1], o) },
 	}
 	c.Flags().StringVar(&o.onlineKey, "online-key", "", "also sign snapshot and timestamp with this key `FILE` (encrypted PKCS#8, PEM)")
 	c.Flags().StringVar(&o.targets, "targets", "", "copy the files of new targets from this `FOLDER`")
-	c.Flags().StringVar(&o.approve, "approve", "", "for an empty repository: the first four `WORDS` of the event ID")
+	c.Flags().StringVar(&o.event, "event", "", "for an empty repository: the event `ID`, 64 digits, from the minutes")
 	return c
 }
 
@@ -55,7 +53,7 @@ func runPublish(env *environment, file, dir string, o publishOptions) error {
 	}
 	trusted := repository.Root
 	if trusted == nil {
-		if trusted, err = firstRoot(env, file, o.approve); err != nil {
+		if trusted, err = firstRoot(env, file, o.event); err != nil {
 			return err
 		}
 	}
@@ -85,8 +83,9 @@ func runPublish(env *environment, file, dir string, o publishOptions) error {
 }
 
 // firstRoot takes the first root of a new repository from a genesis bundle, on
-// the word of somebody who was at the ceremony.
-func firstRoot(env *environment, file, words string) ([]byte, error) {
+// the word of somebody who was at the ceremony. All of the event ID is wanted:
+// whoever hands in a bundle of their own can make its first words be any.
+func firstRoot(env *environment, file, id string) ([]byte, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("reading the bundle: %w", err)
@@ -100,18 +99,18 @@ func firstRoot(env *environment, file, words string) ([]byte, error) {
 		return nil, hint(errors.New("publishing: the repository has no root.json to trust, and the bundle is no genesis"),
 			"put the root that your clients ship with into the repository as root.json, and the roots that follow it into metadata/")
 	}
-	if words == "" {
-		words, err = env.ask.Line("The repository is empty. Type the first four words of the event ID, from the\nminutes of the ceremony: ")
+	if id == "" {
+		id, err = env.ask.Line("The repository is empty. Type the event ID, all 64 digits, from the minutes of\nthe ceremony: ")
 		if err != nil {
-			return nil, hint(err, "publish at a terminal, or give --approve \"w1 w2 w3 w4\"")
+			return nil, hint(err, "publish at a terminal, or give --event ID")
 		}
 	}
 	event, err := verify.Event(files)
 	if err != nil {
 		return nil, err
 	}
-	if !tufmeta.SameWords(words, event.Words()) {
-		return nil, hint(review.ErrWords, "nothing was written; the words stand in the minutes, and under the review of every copy of the folder")
+	if strings.ToLower(strings.TrimSpace(id)) != event.String() {
+		return nil, hint(errors.New("publishing: this is not the event ID of the bundle"), "nothing was written; the ID stands in the minutes, and under the review of every copy of the folder")
 	}
 	return root, nil
 }

@@ -94,15 +94,19 @@ type actorPrompter struct {
 	screen *bytes.Buffer
 }
 
-// Line types the four words that are asked for: they are on the screen, or in
-// the minutes.
+// Line types the four words that are asked for, from the screen, or all of the
+// event ID, from the minutes.
 func (p *actorPrompter) Line(prompt string) (string, error) {
-	words, err := p.r.words(p.args)
+	event, err := p.r.event(p.args)
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprintf(p.screen, "%s%s\n", prompt, words)
-	return words, nil
+	typed := event.Words()
+	if p.args[0] == "publish" {
+		typed = event.String()
+	}
+	fmt.Fprintf(p.screen, "%s%s\n", prompt, typed)
+	return typed, nil
 }
 
 // Secret types a PIN, which is not shown.
@@ -121,14 +125,14 @@ func (p *actorPrompter) Secret(prompt string) ([]byte, error) {
 	return bytes.Clone(s.pin), nil
 }
 
-// words are the first four of the event that a command is about.
-func (r *rehearsal) words(args []string) (string, error) {
+// event is what a command is about.
+func (r *rehearsal) event(args []string) (folder.Event, error) {
 	name := strings.TrimSuffix(filepath.Base(args[1]), ".bundle")
 	files, err := folder.Read(filepath.Join(r.dir, "coordinator", name))
 	if err != nil {
-		return "", err
+		return folder.Event{}, err
 	}
-	return files.Event().Words(), nil
+	return files.Event(), nil
 }
 
 // carry copies a ceremony folder to another actor, as on a stick.

@@ -98,7 +98,7 @@ func (r *rehearsal) genesisFolder() error {
 }
 
 func (r *rehearsal) publishGenesis() error {
-	r.say("A repository that is empty trusts nothing. The publisher has the minutes, and types the event's first four words.")
+	r.say("A repository that is empty trusts nothing. The publisher has the minutes, and types the whole event ID.")
 	if err := r.types("publisher", "publish", "../genesis.bundle", "../repository", "--online-key", "online.pem", "--targets", "../files/first"); err != nil {
 		return err
 	}

@@ -111,11 +111,12 @@ func (m *pkcs11Maker) make(_, name string) (stock, error) {
 	if err != nil {
 		return stock{}, err
 	}
-	serial, err := pkcs11.CreateToken(m.module, name, soPIN, pin)
+	label := rehearsalLabel + " " + name
+	serial, err := pkcs11.CreateToken(m.module, label, soPIN, pin)
 	if err != nil {
 		return stock{}, hint(err, "scripts/rehearse --pkcs11 installs SoftHSM where it is missing")
 	}
-	at := uri.URI{Token: name, Serial: serial, Object: "tuf", ModulePath: m.module}
+	at := uri.URI{Token: label, Serial: serial, Object: "tuf", ModulePath: m.module}
 	key, err := pkcs11.GenerateKey(at.String(), pin, "tuf")
 	if err != nil {
 		return stock{}, err

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,9 +15,10 @@ import (
 
 func reviewCommand(env *environment) *cobra.Command {
 	var asJSON bool
+	var root string
 	c := &cobra.Command{
 		Use:   "review DIR",
-		Short: "show what would be signed, old beside new, and what is wrong with it",
+		Short: "show what would be signed, old beside new, and what is wrong",
 		Long: `review reads plan, trusted metadata and payloads, and shows what changes: keys by
 holder, device and fingerprint, thresholds, expiry, versions, targets. Findings
 name their check; "ceremony checks" explains each. The event ID at the end
@@ -32,6 +34,9 @@ Exit status 1 where a check refuses.`,
 			if err != nil {
 				return hint(err, "`ceremony draft %s` makes the payloads", args[0])
 			}
+			if err := compareRoot(report, root); err != nil {
+				return err
+			}
 			if asJSON {
 				err = printJSON(env.out, reviewJSON(report))
 			} else {
@@ -43,8 +48,22 @@ Exit status 1 where a check refuses.`,
 			return check.Refuse(report.Results)
 		},
 	}
+	c.Flags().StringVar(&root, "trusted-root", "", "a `ROOT` that you brought yourself, to compare with the folder's")
 	c.Flags().BoolVar(&asJSON, "json", false, "for machines")
 	return c
+}
+
+// compareRoot compares the folder's trusted root with one that its holder has
+// brought, if any.
+func compareRoot(report *review.Report, file string) error {
+	if file == "" {
+		return nil
+	}
+	root, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("reading the root that was brought: %w", err)
+	}
+	return hint(report.GoesOnFrom(root), "name the newest root.json that you trust yourself")
 }
 
 type reviewDocument struct {
@@ -55,6 +74,13 @@ type reviewDocument struct {
 	Changes []review.Change `json:"changes"`
 }
 
+type reviewTrusted struct {
+	Role    string `json:"role"`
+	Version int64  `json:"version"`
+	SHA256  string `json:"sha256"`
+	Words   string `json:"words"`
+}
+
 type reviewReport struct {
 	Kind       string           `json:"kind"`
 	Repository string           `json:"repository"`
@@ -63,6 +89,7 @@ type reviewReport struct {
 	Closes     string           `json:"closes"`
 	Event      string           `json:"event"`
 	EventWords string           `json:"event_words"`
+	Trusted    []reviewTrusted  `json:"trusted"`
 	Documents  []reviewDocument `json:"documents"`
 	Findings   []check.Result   `json:"findings"`
 }
@@ -75,6 +102,10 @@ func reviewJSON(r *review.Report) reviewReport {
 	}
 	if out.Findings == nil {
 		out.Findings = []check.Result{}
+	}
+	out.Trusted = []reviewTrusted{}
+	for _, d := range r.Trusted {
+		out.Trusted = append(out.Trusted, reviewTrusted{d.Role, d.Version.Version, d.Digest, d.Words})
 	}
 	for _, d := range r.Documents {
 		out.Documents = append(out.Documents, reviewDocument{d.Role, d.Version.Version, d.Digest, d.Words, d.Changes})
@@ -91,13 +122,40 @@ func printReview(w io.Writer, r *review.Report) {
 	}
 	fmt.Fprintf(w, "Signing from %s\n          to %s\n", p.Opens.Format(tufmeta.TimeFormat), p.Closes.Format(tufmeta.TimeFormat))
 	fmt.Fprintln(w, "Marks: = stays, + is new, - goes, ~ changes.")
+	printTrusted(w, r)
 	for _, d := range r.Documents {
 		printDocument(w, d)
 	}
+	printDevices(w, r)
 	printResults(w, r.Results)
 	fmt.Fprintln(w, "\nThe event ID stands for plan, trusted metadata and payloads. Compare all of it:")
 	printDigest(w, r.Event.String(), tufmeta.Words(r.Event[:]))
 	fmt.Fprintf(w, "To approve, a holder types its first four words:\n  %s\n", r.Event.Words())
+}
+
+// printTrusted says what all of this goes on from, by the digest that was read
+// aloud when it was signed: the stick could bring another.
+func printTrusted(w io.Writer, r *review.Report) {
+	for _, d := range r.Trusted {
+		fmt.Fprintln(w)
+		wrapTo(w, "", "", fmt.Sprintf("Goes on from %s. Compare with the minutes of its ceremony, or the published file, what was signed then:", d.Version))
+		printDigest(w, d.Digest, d.Words)
+	}
+}
+
+// printDevices says where signing looks for each device: the plan decides which
+// module's code is run.
+func printDevices(w io.Writer, r *review.Report) {
+	fmt.Fprintln(w, "\nDevices, as the plan has them:")
+	for _, h := range r.Plan.Roster.Holders {
+		for _, t := range h.Tokens {
+			uri := "not in the plan; said when signing"
+			if t.URI != "" {
+				uri = tufmeta.Printable(t.URI)
+			}
+			fmt.Fprintf(w, "  %s: %s\n", t.Name, uri)
+		}
+	}
 }
 
 func printDocument(w io.Writer, d review.Document) {
@@ -116,9 +174,7 @@ func printChange(w io.Writer, c review.Change) {
 		for _, text := range sides(c) {
 			wrapTo(w, "  "+c.Mark+"   ", "        ", text)
 		}
-		if c.Mark != "=" {
-			fmt.Fprintf(w, "        SHA-256 %s\n", c.Key)
-		}
+		fmt.Fprintf(w, "        SHA-256 %s\n", c.Key)
 	case len(c.Old) <= 27 && len(c.New) <= 27 && len(c.What) <= 20:
 		fmt.Fprintf(w, "  %s %-20s %-27s %s\n", c.Mark, c.What, dash(c.Old), dash(c.New))
 	default:

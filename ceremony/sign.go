@@ -23,7 +23,7 @@ import (
 )
 
 func signCommand(env *environment) *cobra.Command {
-	var token, approve, uri string
+	var token, uri, root, approve string
 	c := &cobra.Command{
 		Use:   "sign DIR --token NAME",
 		Short: "sign with one token everything that its key signs",
@@ -36,12 +36,13 @@ written before the signature has been verified with the plan's public key.`,
 			if token == "" {
 				return usage(c, errors.New("sign: no token is named"))
 			}
-			return runSign(env, args[0], token, approve, uri)
+			return runSign(env, args[0], signOptions{token, uri, root, approve})
 		},
 	}
 	c.Flags().StringVar(&token, "token", "", "`NAME` of the token in the plan")
 	c.Flags().StringVar(&uri, "uri", "", "where the device is on this machine, if not where the plan says: a token `URI`")
 	_ = c.RegisterFlagCompletionFunc("token", completeToken)
+	c.Flags().StringVar(&root, "trusted-root", "", "a `ROOT` that you brought yourself, to compare with the folder's")
 	c.Flags().StringVar(&approve, "approve", "", "the first four `WORDS` of the event ID, instead of typing them")
 	return c
 }
@@ -75,7 +76,10 @@ type task struct {
 	keyIDs  []string
 }
 
-func runSign(env *environment, dir, name, approve, uri string) error {
+type signOptions struct{ token, uri, root, approve string }
+
+func runSign(env *environment, dir string, o signOptions) error {
+	name := o.token
 	now := env.today()
 	files, err := readFolder(dir)
 	if err != nil {
@@ -92,6 +96,9 @@ func runSign(env *environment, dir, name, approve, uri string) error {
 	if err := errors.Join(check.Refuse(report.Results), report.InWindow(now)); err != nil {
 		return err
 	}
+	if err := compareRoot(report, o.root); err != nil {
+		return err
+	}
 	tasks := tasksOf(report, token)
 	if len(tasks) == 0 {
 		return hint(fmt.Errorf("signing: the key of token %q signs nothing in this ceremony: SIG-FOREIGN", name), "`ceremony status %s` names those who sign", dir)
@@ -100,14 +107,26 @@ func runSign(env *environment, dir, name, approve, uri string) error {
 	if err != nil {
 		return err
 	}
-	if err := elsewhere(token, uri, report.Plan.Rehearsal); err != nil {
+	s := &signing{env: env, dir: dir, now: now, report: report, token: token, tasks: tasks, binary: binary}
+	if err := s.at(o.uri); err != nil {
 		return err
 	}
-	s := &signing{env: env, dir: dir, now: now, report: report, token: token, tasks: tasks, binary: binary}
-	if s.done() {
-		return s.finish(nil)
+	todo, err := s.todo()
+	if err != nil {
+		return err
 	}
-	return s.run(approve)
+	if err := s.found(todo); err != nil {
+		return err
+	}
+	if len(todo) == 0 {
+		s.print("Signed before, nothing to do")
+		return nil
+	}
+	if err := s.run(todo, o.approve); err != nil {
+		return err
+	}
+	s.print("Signed and verified")
+	return nil
 }
 
 func tokenNames(report *review.Report) string {
@@ -143,34 +162,49 @@ func tasksOf(report *review.Report, token *roster.Token) []task {
 
 // signing is one holder at one machine.
 type signing struct {
-	env    *environment
-	dir    string
-	now    time.Time
-	report *review.Report
-	token  *roster.Token
-	tasks  []task
-	device string // as the device itself says
-	binary record.Binary
+	env       *environment
+	dir       string
+	now       time.Time
+	report    *review.Report
+	token     *roster.Token
+	tasks     []task
+	binary    record.Binary
+	elsewhere bool     // the device's URI was typed, not planned
+	device    string   // as the device itself says
+	kept      []string // payloads whose signatures are on disk
 }
 
-// done reports whether everything that the token signs is signed already, as
-// when a killed command is run again.
-func (s *signing) done() bool {
+// todo lists the tasks that are not signed yet: all of them, unless an earlier
+// run was killed or the device was pulled. What lies where a signature is to be
+// written, and is none, stops everything before a PIN is asked for.
+func (s *signing) todo() ([]task, error) {
 	c, err := assemble.Collect(s.report.Files())
 	if err != nil {
-		return false
+		return nil, err
 	}
+	var todo []task
 	for _, t := range s.tasks {
+		signed := true
 		for _, id := range t.keyIDs {
-			if !slices.ContainsFunc(c.Good[t.payload], func(f sign.File) bool { return f.KeyID == id }) {
-				return false
+			name := sign.File{KeyID: id, Role: t.payload.Role, Version: t.payload.Version}.Name()
+			if i := slices.IndexFunc(c.Dropped, func(r check.Result) bool { return r.Subject == name }); i >= 0 {
+				return nil, &hinted{check.Refuse(c.Dropped[i : i+1]), "the file is no signature of yours: remove it, and find out who put it there; nothing was signed"}
 			}
+			signed = signed && slices.ContainsFunc(c.Good[t.payload], func(f sign.File) bool { return f.KeyID == id })
+		}
+		if signed {
+			s.kept = append(s.kept, t.payload.String())
+		} else {
+			todo = append(todo, t)
 		}
 	}
-	return true
+	return todo, nil
 }
 
-func (s *signing) run(approve string) error {
+// run is a sitting: review, device, approval, PIN, signatures. The review comes
+// before the device, since to reach a device is to run its module's code.
+func (s *signing) run(todo []task, approve string) error {
+	printReview(s.env.out, s.report)
 	device, err := s.open()
 	if err != nil {
 		return err
@@ -182,9 +216,8 @@ func (s *signing) run(approve string) error {
 	if err != nil {
 		return err
 	}
-	printReview(s.env.out, s.report)
 	fmt.Fprintf(s.env.out, "\nToken %s is here: %s. It will sign:\n", s.token.Name, s.device)
-	for _, t := range s.tasks {
+	for _, t := range todo {
 		fmt.Fprintf(s.env.out, "  %s\n", t.payload)
 	}
 	approval, err := s.approve(approve)
@@ -193,20 +226,29 @@ func (s *signing) run(approve string) error {
 	}
 	signer, err := device.Signer(key, &pinPrompter{s.env, s.token.Name})
 	if err != nil {
-		return deviceHint(err, s.dir, s.token.Name)
+		return s.deviceHint(err)
 	}
-	var signatures []sign.File
-	for _, t := range s.tasks {
+	for _, t := range todo {
 		if stop.caught() {
-			return errInterrupted
+			return &hinted{errStopped, s.soFar()}
 		}
 		made, err := sign.Sign(approval, t.payload, t.keyIDs, key.Public, signer)
 		if err != nil {
-			return deviceHint(err, s.dir, s.token.Name)
+			return s.deviceHint(err)
 		}
-		signatures = append(signatures, made...)
+		if err := s.keep(t, made); err != nil {
+			return err
+		}
 	}
-	return s.finish(signatures)
+	return nil
+}
+
+// soFar says what an interruption leaves.
+func (s *signing) soFar() string {
+	if len(s.kept) == 0 {
+		return "nothing was signed"
+	}
+	return "signed and kept so far: " + strings.Join(s.kept, ", ")
 }
 
 func (s *signing) approve(words string) (review.Approval, error) {
@@ -222,52 +264,57 @@ func (s *signing) approve(words string) (review.Approval, error) {
 	return approval, hint(err, "nothing was signed; compare the event ID with the other copies of the folder, and run the command again")
 }
 
-// finish writes signatures and record, and says what was done. What an earlier,
-// killed run has written is kept.
-func (s *signing) finish(signatures []sign.File) error {
+// keep writes the signatures of one payload, and the record of it. A file that
+// an earlier, killed run has written is kept.
+func (s *signing) keep(t task, signatures []sign.File) error {
 	for _, f := range signatures {
 		if _, ok := s.report.Files()[f.Name()]; ok {
 			continue
 		}
 		if err := durable.Create(filepath.Join(s.dir, filepath.FromSlash(f.Name())), f.Encode()); err != nil {
-			return err
+			return hint(err, "%s; make room, or mend the medium, and run the command again", s.soFar())
 		}
 	}
-	if err := s.record(); err != nil {
-		return err
+	s.kept = append(s.kept, t.payload.String())
+	line := s.line("sign", t)
+	line.Device = s.device
+	return record.Append(s.dir, s.env.sitting(s.dir), line)
+}
+
+func (s *signing) line(act string, t task) record.Line {
+	doc, _ := s.report.Document(t.payload)
+	return record.Line{
+		Act: act, At: s.now.Format(tufmeta.TimeFormat), Binary: s.binary, Event: s.report.Event.String(),
+		Role: t.payload.Role, Version: t.payload.Version, Digest: doc.Digest,
+		Token: s.token.Name, KeyIDs: t.keyIDs, Waivers: s.report.Plan.Waivers,
 	}
-	fmt.Fprintln(s.env.out)
-	verb := "Signed and verified"
-	if len(signatures) == 0 {
-		verb = "Signed before, nothing to do"
+}
+
+// found puts on record what lies signed in the folder and is on no record, as
+// when a run was killed between the two. It says "found", since nobody saw a
+// device this time.
+func (s *signing) found(todo []task) error {
+	chains, _ := record.Read(s.report.Files())
+	var lines []record.Line
+	for _, t := range s.tasks {
+		doc, _ := s.report.Document(t.payload)
+		unsigned := slices.ContainsFunc(todo, func(x task) bool { return x.payload == t.payload })
+		if !unsigned && !record.Has(chains, "sign", doc.Digest, t.keyIDs[0]) && !record.Has(chains, "found", doc.Digest, t.keyIDs[0]) {
+			lines = append(lines, s.line("found", t))
+		}
 	}
-	fmt.Fprintf(s.env.out, "%s, with token %s:\n", verb, s.token.Name)
+	if len(lines) == 0 {
+		return nil
+	}
+	return record.Append(s.dir, s.env.sitting(s.dir), lines...)
+}
+
+func (s *signing) print(verb string) {
+	fmt.Fprintf(s.env.out, "\n%s, with token %s:\n", verb, s.token.Name)
 	for _, t := range s.tasks {
 		for _, id := range t.keyIDs {
 			fmt.Fprintf(s.env.out, "  %s under key ID %s…\n", t.payload, id[:min(16, len(id))])
 		}
 	}
 	fmt.Fprintln(s.env.out, "Next: take the folder back to whoever merges the copies.")
-	return nil
-}
-
-// record writes a line for each payload that has none yet.
-func (s *signing) record() error {
-	chains, _ := record.Read(s.report.Files())
-	var lines []record.Line
-	for _, t := range s.tasks {
-		doc, _ := s.report.Document(t.payload)
-		if record.Has(chains, "sign", doc.Digest, t.keyIDs[0]) {
-			continue
-		}
-		lines = append(lines, record.Line{
-			Act: "sign", At: s.now.Format(tufmeta.TimeFormat), Binary: s.binary, Event: s.report.Event.String(),
-			Role: t.payload.Role, Version: t.payload.Version, Digest: doc.Digest,
-			Token: s.token.Name, Device: s.device, KeyIDs: t.keyIDs, Waivers: s.report.Plan.Waivers,
-		})
-	}
-	if len(lines) == 0 {
-		return nil
-	}
-	return record.Append(s.dir, s.env.sitting(s.dir), lines...)
 }

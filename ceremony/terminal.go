@@ -20,7 +20,8 @@ type terminal struct{}
 
 var (
 	errNoTerminal  = errors.New("asking: there is no terminal to ask at")
-	errInterrupted = &hinted{errors.New("stopped from the keyboard"), "nothing was written; the device is free again"}
+	errStopped     = errors.New("stopped from the keyboard")
+	errInterrupted = &hinted{errStopped, "nothing was written; the device is free again"}
 )
 
 func (terminal) Line(prompt string) (string, error) {

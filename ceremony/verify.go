@@ -133,9 +133,10 @@ func printProof(w io.Writer, f *verify.Facts, data []byte) {
 	for _, c := range f.Record {
 		lines += len(c.Lines)
 	}
-	fmt.Fprintf(w, "\nThe record holds: %s in %s. go-tuf agrees.\n", plural(lines, "act"), plural(len(f.Record), "chain"))
+	fmt.Fprintln(w)
+	wrapTo(w, "", "", fmt.Sprintf("This is proved by signatures, and go-tuf agrees. Whose a key is, the findings and the record (%s in %s) are what those who sealed say.", plural(lines, "act"), plural(len(f.Record), "chain")))
 	printResults(w, f.Report.Results)
-	fmt.Fprintln(w, "\nEvent ID, as it was read aloud at the ceremony:")
+	fmt.Fprintln(w, "\nEvent ID. Compare it with the minutes of the ceremony:")
 	printDigest(w, f.Report.Event.String(), tufmeta.Words(f.Report.Event[:]))
 	fmt.Fprintln(w, "SHA-256 of the bundle:")
 	printDigest(w, tufmeta.Digest(data), wordsOf(tufmeta.Digest(data)))

@@ -11,6 +11,7 @@ and knows one scheme, ecdsa-sha2-nistp256.
 """
 
 import base64
+import functools
 import hashlib
 import json
 import re
@@ -153,8 +154,8 @@ def spki(key):
     return der
 
 
-def verifies(key, payload, sig):
-    der = spki(key)
+@functools.lru_cache(maxsize=None)
+def verifies(der, payload, sig):
     point = int.from_bytes(der[27:59], "big"), int.from_bytes(der[59:], "big")
     match = re.fullmatch(rb"\x30(.)\x02(.)(.*)", sig, re.S)
     size = match.group(2)[0]
@@ -174,7 +175,7 @@ def signers(payload, signatures, root, role):
     for s in signatures:
         if s["keyid"] in root["roles"][role]["keyids"]:
             key = root["keys"][s["keyid"]]
-            want(verifies(key, payload, bytes.fromhex(s["sig"])), "a signature does not verify")
+            want(verifies(spki(key), payload, bytes.fromhex(s["sig"])), "a signature does not verify")
             good.add(sha256(spki(key)))
     want(len(good) >= root["roles"][role]["threshold"] >= 1, "%s is below a threshold of root %d" % (role, root["version"]))
     return len(good)
@@ -211,7 +212,7 @@ def read(bundle, trusted):
     metadata = {name: data for name, data in files.items() if name.startswith("metadata/")}
     want(metadata, "there is no metadata")
     payloads = {"payload/" + name[9:]: canonical(parse(data)["signed"]) for name, data in metadata.items()}
-    inputs = {name: data for name, data in files.items() if name == "plan.yaml" or name.startswith("trusted/")}
+    inputs = {name: data for name, data in files.items() if name == "plan.yaml" or name.startswith(("keys/", "trusted/"))}
     inputs.update(payloads)
     event = sha256("".join("%s  %s\n" % (sha256(inputs[name]), name) for name in sorted(inputs)).encode("ascii"))
 

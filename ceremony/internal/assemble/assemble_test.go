@@ -121,7 +121,9 @@ func TestDropped(t *testing.T) {
 		{"a stranger's", with(func(f *sign.File) {
 			f.KeyID, f.Sig = id("stranger"), hex.EncodeToString(ceremonytest.Signature(t, "stranger", payload))
 		}), "SIG-FOREIGN"},
-		{"an online key's", with(func(f *sign.File) { f.KeyID, f.Sig = id("online"), hex.EncodeToString(ceremonytest.Signature(t, "online", payload)) }), "SIG-FOREIGN"},
+		{"an online key's", with(func(f *sign.File) {
+			f.KeyID, f.Sig = id("online"), hex.EncodeToString(ceremonytest.Signature(t, "online", payload))
+		}), "SIG-FOREIGN"},
 		{"a stranger's under a holder's key ID", with(func(f *sign.File) { f.Sig = hex.EncodeToString(ceremonytest.Signature(t, "stranger", payload)) }), "SIG-INVALID"},
 		{"of another payload", with(func(f *sign.File) {
 			f.Sig = hex.EncodeToString(ceremonytest.Signature(t, "holder-3", c.Files["payload/2.targets.json"]))
@@ -216,6 +218,14 @@ func TestKeyIDOfAnotherKey(t *testing.T) {
 	progress = collect(t, c.Files).Progress(&c.Plan.Roster)
 	if progress[0].Have != 1 || progress[1].Have != 0 {
 		t.Errorf("the other key: %d under the old root, %d under the new", progress[0].Have, progress[1].Have)
+	}
+}
+
+// Without a threshold nothing is reached.
+func TestNoThreshold(t *testing.T) {
+	p := collect(t, signed(t, "holder-1", "holder-3", "holder-4").Files).Progress(&roster.Roster{})[0]
+	if p.Role = (&tufmeta.Role{Threshold: 0}); p.Have != 3 || p.Reached() {
+		t.Errorf("%d of %d is enough", p.Have, p.Role.Threshold)
 	}
 }
 

@@ -119,6 +119,10 @@ func unpack(data []byte) (folder.Files, []byte, error) {
 		if unpacked += h.Size; unpacked > int64(len(data)) { // a sparse file: zeros without end, out of a few bytes
 			return nil, nil, errors.New("it is not a bundle, or it was altered")
 		}
+		if h.Typeflag != tar.TypeReg || h.Size > int64(len(data)) {
+			// A sparse file is a few bytes that unpack to any number of zeros.
+			return nil, nil, fmt.Errorf("\"%s\" is no plain file", tufmeta.Printable(h.Name))
+		}
 		content, err := io.ReadAll(r)
 		switch {
 		case errors.Is(err, io.ErrUnexpectedEOF):

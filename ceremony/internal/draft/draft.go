@@ -25,9 +25,6 @@ import (
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
-// specVersion is the version of the specification that new metadata follows.
-const specVersion = "1.0.34"
-
 // Payloads gives the payload files by path in the folder.
 func Payloads(p *plan.Plan, files folder.Files) (folder.Files, error) {
 	payloads := folder.Files{}
@@ -92,7 +89,7 @@ func mark(p *plan.Plan, signed map[string]any) {
 func stamp(t time.Time) string { return t.UTC().Format(tufmeta.TimeFormat) }
 
 func common(role string, version int64, expires time.Time) map[string]any {
-	return map[string]any{"_type": role, "spec_version": specVersion, "version": version, "expires": stamp(expires)}
+	return map[string]any{"_type": role, "spec_version": tufmeta.SpecVersion, "version": version, "expires": stamp(expires)}
 }
 
 func root(p *plan.Plan, files folder.Files) (map[string]any, error) {

@@ -183,16 +183,19 @@ func (f Files) Versions(part string) ([]Version, error) {
 	return versions, nil
 }
 
-// Event identifies what is decided: plan, trusted metadata and payloads.
+// Event identifies what is decided: plan, public keys, trusted metadata and
+// payloads.
 // Its zero value is no event.
 type Event [sha256.Size]byte
 
 // Event computes the event ID: the SHA-256 of what sha256sum prints for
-// plan.yaml and the files in trusted/ and payload/, sorted by name. Anybody
+// plan.yaml and the files in keys/, trusted/ and payload/, sorted by name. (The
+// keys say who is who: with two of them exchanged a signature would be shown as
+// somebody else's.) Anybody
 // can compute it with the commands of docs/formats.md.
 func (f Files) Event() Event {
 	digests := map[string]string{}
-	for _, part := range []string{Plan, Trusted, Payload} {
+	for _, part := range []string{Keys, Payload, Plan, Trusted} {
 		for _, name := range f.Names(part) {
 			digests[name] = tufmeta.Digest(f[name])
 		}

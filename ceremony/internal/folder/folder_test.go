@@ -29,7 +29,7 @@ func TestEventIsThatOfSha256sum(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shell := exec.Command("sh", "-c", "find payload plan.yaml trusted -type f | LC_ALL=C sort | xargs sha256sum | sha256sum")
+	shell := exec.Command("sh", "-c", "find keys payload plan.yaml trusted -type f | LC_ALL=C sort | xargs sha256sum | sha256sum")
 	shell.Dir = dir
 	out, err := shell.Output()
 	if err != nil {
@@ -43,14 +43,14 @@ func TestEventIsThatOfSha256sum(t *testing.T) {
 	}
 }
 
-// Plan, trusted metadata and payloads make the event; what is added to them by
+// Plan, keys, trusted metadata and payloads make the event; what is added to them by
 // signing does not.
 func TestEventCovers(t *testing.T) {
 	base := folder.Files{"plan.yaml": []byte("p"), "trusted/1.root.json": []byte("t"), "payload/2.root.json": []byte("b")}
 	event := base.Event()
 	for name, same := range map[string]bool{
 		"plan.yaml": false, "trusted/1.root.json": false, "payload/2.root.json": false, "trusted/1.targets.json": false, "payload/2.targets.json": false,
-		"keys/holder-1.pem": true, "signatures/2.root/k.json": true, "record/r.jsonl": true, "metadata/2.root.json": true,
+		"keys/holder-1.pem": false, "signatures/2.root/k.json": true, "record/r.jsonl": true, "metadata/2.root.json": true,
 	} {
 		files := maps.Clone(base)
 		files[name] = append(slices.Clone(files[name]), 'x')

@@ -14,6 +14,7 @@ package inspect
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,10 @@ func Root(root *tufmeta.Root, at time.Time) []check.Result {
 	return append(results, reuse(root)...)
 }
 
+// specVersion is what every client takes: python-tuf refuses a root that says
+// anything else.
+var specVersion = regexp.MustCompile(`^1\.[0-9]{1,6}(\.[0-9]{1,6})?$`)
+
 // Common judges the expiry and the spec version of any role.
 func Common(c tufmeta.Common, subject string, at time.Time) []check.Result {
 	var results []check.Result
@@ -47,7 +52,7 @@ func Common(c tufmeta.Common, subject string, at time.Time) []check.Result {
 	if c.Version < 1 {
 		results = append(results, check.New("VERSION-SEQUENCE", subject, "version is %d, and the first is 1", c.Version))
 	}
-	if !strings.HasPrefix(c.Spec, "1.") {
+	if !specVersion.MatchString(c.Spec) {
 		results = append(results, check.New("JSON-STRICT", subject, "spec_version is \"%s\", and version 1 is the one there is", tufmeta.Printable(c.Spec)))
 	}
 	expires, err := c.ExpiresAt()
@@ -189,6 +194,8 @@ func Text(v any, subject string, ascii bool) []check.Result {
 	walk(v, "", func(at, text string, member bool) {
 		switch {
 		case strings.HasPrefix(text, "-----BEGIN ") && !member && !tufmeta.Unsafe(strings.ReplaceAll(text, "\n", "")):
+		case ascii && tufmeta.Padded(text) && !strings.HasPrefix(text, "-----BEGIN "):
+			results = append(results, check.New("TEXT-UNSAFE", subject, "%s has blanks at an end, or two in a row: \"%s\"", tufmeta.Printable(at), tufmeta.Printable(text)))
 		case tufmeta.Unsafe(text):
 			results = append(results, check.New("TEXT-UNSAFE", subject, "%s has the text \"%s\"", tufmeta.Printable(at), tufmeta.Printable(text)))
 		case ascii && member && strings.IndexFunc(text, func(r rune) bool { return r > 0x7e }) >= 0:

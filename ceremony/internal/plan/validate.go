@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	pathpkg "path"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,9 +26,11 @@ func validate(f *file, at *locator) (*Plan, error) {
 	v.want(f.Format == Format, "format", fmt.Sprintf("is %q", f.Format), "write `format: "+Format+"`; another number is for another version of ceremony")
 	v.want(slices.Contains([]Kind{Genesis, Rotation, Targets}, p.Kind), "kind", fmt.Sprintf("is %q", f.Kind), "write genesis, rotation or targets")
 	v.want(f.Repository != "", "repository", "is empty", "write the name by which people know the repository")
+	v.want(!tufmeta.Padded(f.Repository), "repository", fmt.Sprintf("is %q", f.Repository), "write it with single spaces")
 	p.Opens = v.time("window.opens", f.Window.Opens)
 	p.Closes = v.time("window.closes", f.Window.Closes)
 	v.want(p.Closes.After(p.Opens), "window.closes", "is not after window.opens", "write when signing begins and when it must be done, in UTC")
+	v.want(!p.Closes.After(p.Opens.AddDate(0, 0, 31)), "window.closes", "is more than 31 days after window.opens", "a ceremony takes a day or a few; end it sooner")
 	v.holders(f, p)
 	v.sections(f, p)
 	for i, w := range f.Waivers {
@@ -63,7 +66,7 @@ func (v *validator) holders(f *file, p *Plan) {
 	people := map[string]bool{}
 	for i, h := range f.Holders {
 		at := fmt.Sprintf("holders[%d]", i)
-		v.want(h.Name != "", at+".name", "is empty", "write the holder's name")
+		v.want(personName.MatchString(h.Name) && !tufmeta.Padded(h.Name), at+".name", fmt.Sprintf("is %q", h.Name), "write the holder's name, of 40 letters at most, with no comma, colon, quote or bracket in it: screens show it among other words")
 		v.want(!people[h.Name], at+".name", fmt.Sprintf("is %q, which stands twice", h.Name), "list each holder once, with all tokens")
 		v.want(len(h.Tokens) > 0, at+".tokens", "is empty", "list at least one token of the holder")
 		people[h.Name] = true
@@ -85,7 +88,16 @@ func (v *validator) holders(f *file, p *Plan) {
 	}
 }
 
+// personName and deviceName are text that stands in a line with other words on
+// the screens that people approve from.
+var (
+	personName = regexp.MustCompile(`^[^,;:"()\[\]]{1,40}$`)
+	deviceName = regexp.MustCompile(`^[^,;:"\[\]]{0,60}$`)
+)
+
 func (v *validator) token(at string, t tok) {
+	v.want(deviceName.MatchString(t.Model) && !tufmeta.Padded(t.Model), at+".model", fmt.Sprintf("is %q", t.Model), "write the model as the device reports it, with no comma, colon, quote or bracket")
+	v.want(deviceName.MatchString(t.Serial) && !tufmeta.Padded(t.Serial), at+".serial", fmt.Sprintf("is %q", t.Serial), "write the serial as the device reports it")
 	v.want(tokenName.MatchString(t.Name), at+".name", fmt.Sprintf("is %q", t.Name), "use lower-case letters, digits, dot, dash and underscore: it is typed after `sign --token`")
 	file, inKeys := strings.CutPrefix(t.Key, folder.Keys+"/")
 	v.want(inKeys && folder.SafeName(file), at+".key", fmt.Sprintf("is %q", t.Key), "name the file with the public key, like keys/"+t.Name+".pem")
@@ -162,8 +174,8 @@ func (v *validator) targets(t *targets, p *Plan) {
 }
 
 func (v *validator) path(field, path string, seen map[string]bool) {
-	ok := path != "" && !strings.HasPrefix(path, "/") && !slices.Contains(strings.Split(path, "/"), "..")
-	v.want(ok, field, fmt.Sprintf("is %q", path), "write the path as clients ask for it: relative, with no .. in it")
+	ok := path != "" && path == pathpkg.Clean(path) && !strings.HasPrefix(path, "/") && path != ".." && !strings.HasPrefix(path, "../") && !strings.ContainsAny(path, `\?#%`)
+	v.want(ok, field, fmt.Sprintf("is %q", path), "write the path as clients ask for it: relative and plain, with no .., \\, ?, # or % in it")
 	v.want(!seen[path], field, fmt.Sprintf("is %q, which stands twice", path), "add or remove a path once")
 	seen[path] = true
 }

@@ -52,8 +52,16 @@ func (p *Publication) swap() error {
 			return err
 		}
 	}
+	if err := p.unchanged(live); err != nil {
+		return err
+	}
 	switch err := durable.Exchange(live, fresh); {
 	case err == nil:
+		// Somebody may have written between the look and the exchange. What
+		// was exchanged out is then newer than what was read: back it goes.
+		if err := p.unchanged(fresh); err != nil {
+			return errors.Join(err, durable.Exchange(live, fresh))
+		}
 		return os.RemoveAll(fresh)
 	case !errors.Is(err, errors.ErrUnsupported):
 		return fmt.Errorf("exchanging the metadata folder: %w", err)
@@ -65,4 +73,17 @@ func (p *Publication) swap() error {
 		return err
 	}
 	return os.RemoveAll(old)
+}
+
+// unchanged compares a metadata folder with what was read when the publication
+// was prepared: an online signer may have gone on meanwhile.
+func (p *Publication) unchanged(dir string) error {
+	now, _, err := readMetadata(dir)
+	if err != nil {
+		return err
+	}
+	if !maps.EqualFunc(now, p.before, func(a, b []byte) bool { return string(a) == string(b) }) {
+		return errors.New("somebody else has written to metadata/ meanwhile, so it was not exchanged: stop the online signer, and run the command again")
+	}
+	return nil
 }

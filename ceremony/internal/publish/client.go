@@ -16,10 +16,11 @@ var readAsPublished = time.Unix(0, 0).UTC()
 // accepts plays a client that starts from first: the roots in turn, timestamp,
 // snapshot, targets, each under the newest root and as the one before lists it.
 func accepts(first []byte, files state) error {
-	root, err := newestRoot(first, files)
+	all, err := roots(first, files)
 	if err != nil {
 		return err
 	}
+	root := all[len(all)-1]
 	timestamp, err := files.read("timestamp.json", "timestamp", root)
 	if err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -23,139 +22,159 @@ type Online struct {
 	Days   map[string]int // lifetimes of snapshot and timestamp
 }
 
+// onlineWork is one signing of snapshot and timestamp.
+type onlineWork struct {
+	*Online
+	files  state
+	chain  []root
+	newest root
+}
+
 // extend adds the snapshot and timestamp that go with what files has, and
 // returns the names of those that are new. Where those that are there still
 // do, it makes none.
-func (o *Online) extend(files state, r root, targetsVersion int64) ([]string, error) {
+func (w *onlineWork) extend(targetsVersion int64) ([]string, error) {
 	for _, role := range []string{"snapshot", "timestamp"} {
-		if t := r.Roles[role].Threshold; t != 1 {
+		if t := w.newest.Roles[role].Threshold; t != 1 {
 			return nil, fmt.Errorf("the root wants %d signatures for %s, and --online-key gives one", t, role)
 		}
 	}
-	var made []string
-	timestamp, _ := files.current("timestamp.json", "timestamp", r, o.Now)
-	var snapshot *tufmeta.Snapshot
+	timestamp := w.current("timestamp.json", "timestamp")
 	if timestamp != nil {
-		entry := timestamp.Meta["snapshot.json"]
-		snapshot, _ = files.current(fileOf("snapshot", entry.Version, r), "snapshot", r, o.Now)
-	}
-	if snapshot == nil || snapshot.Meta["targets.json"].Version != targetsVersion {
-		name, version, fresh, err := o.snapshot(files, r, targetsVersion)
-		if err != nil {
-			return nil, err
+		listed := w.current(fileOf("snapshot", timestamp.Meta["snapshot.json"].Version, w.newest), "snapshot")
+		if listed != nil && listed.Meta["targets.json"].Version == targetsVersion {
+			return nil, nil
 		}
-		if fresh {
-			made = append(made, name)
-		}
-		return append(made, "timestamp.json"), o.timestamp(files, r, name, version)
 	}
-	if timestamp == nil {
-		entry := snapshot.Version
-		return []string{"timestamp.json"}, o.timestamp(files, r, fileOf("snapshot", entry, r), entry)
-	}
-	return nil, nil
-}
-
-// current reads a file that is signed under the root and has not expired.
-func (s state) current(name, role string, r root, now time.Time) (*tufmeta.Snapshot, error) {
-	got, err := s.read(name, role, r)
+	var made []string
+	name, version, fresh, err := w.snapshot(targetsVersion)
 	if err != nil {
 		return nil, err
 	}
-	expires, err := got.ExpiresAt()
-	if err != nil || !expires.After(now) {
-		return nil, errors.New("it has expired")
+	if fresh {
+		made = append(made, name)
 	}
-	return got, nil
+	return append(made, "timestamp.json"), w.timestamp(name, version)
 }
 
-// signedOf gives the signed part of a published file, or an empty one: it is
-// the base of the next version, whoever signed it.
-func (s state) signedOf(name string) map[string]any {
-	env, err := tufmeta.ParseEnvelope(s[name])
+// current reads a file that is signed under the newest root and has not
+// expired, or gives nil.
+func (w *onlineWork) current(name, role string) *tufmeta.Snapshot {
+	got, err := w.files.read(name, role, w.newest)
 	if err != nil {
-		return map[string]any{}
+		return nil
 	}
-	return env.Signed
+	if expires, err := got.ExpiresAt(); err != nil || !expires.After(w.Now) {
+		return nil
+	}
+	return got
+}
+
+// base gives the signed part of a published file, for the next version to go
+// on from; nothing where there is none. It must be signed under a root of the
+// repository, whether the newest or an earlier one: the version of a file that
+// somebody else has put there could be the last that clients will ever take.
+func (w *onlineWork) base(name, role string) (map[string]any, error) {
+	if _, ok := w.files[name]; !ok {
+		return map[string]any{}, nil
+	}
+	for _, r := range w.chain {
+		if _, err := w.files.read(name, role, r); err == nil {
+			env, err := tufmeta.ParseEnvelope(w.files[name])
+			if err != nil {
+				return nil, err
+			}
+			return env.Signed, nil
+		}
+	}
+	return nil, fmt.Errorf("metadata/%s is not signed under any root of the repository: put the last good one back, and find out who wrote it", name)
 }
 
 // snapshot writes the next snapshot, unless a killed run has: then it takes
 // that one. It drops no file that the last one lists.
-func (o *Online) snapshot(files state, r root, targetsVersion int64) (name string, version int64, fresh bool, err error) {
+func (w *onlineWork) snapshot(targetsVersion int64) (name string, version int64, fresh bool, err error) {
+	timestamp, err := w.base("timestamp.json", "timestamp")
+	if err != nil {
+		return "", 0, false, err
+	}
 	old := map[string]any{}
-	if listed, ok := files.signedOf("timestamp.json")["meta"].(map[string]any); ok {
+	if listed, ok := timestamp["meta"].(map[string]any); ok {
 		entry, _ := listed["snapshot.json"].(map[string]any)
 		version, _ := entry["version"].(int64)
-		old = files.signedOf(fileOf("snapshot", version, r))
+		if old, err = w.base(fileOf("snapshot", version, w.newest), "snapshot"); err != nil {
+			return "", 0, false, err
+		}
 	}
 	meta := map[string]any{}
 	if listed, ok := old["meta"].(map[string]any); ok {
 		maps.Copy(meta, listed)
 	}
-	meta["targets.json"] = describe(files[fileOf("targets", targetsVersion, r)], targetsVersion)
+	meta["targets.json"] = describe(w.files[fileOf("targets", targetsVersion, w.newest)], targetsVersion)
 	version, _ = old["version"].(int64)
-	for version++; r.ConsistentSnapshot; version++ {
-		name = fileOf("snapshot", version, r)
-		if _, taken := files[name]; !taken {
+	for version++; w.newest.ConsistentSnapshot; version++ {
+		name = fileOf("snapshot", version, w.newest)
+		if _, taken := w.files[name]; !taken {
 			break
 		}
-		left, err := files.current(name, "snapshot", r, o.Now)
-		if err == nil && left.Meta["targets.json"].Version == targetsVersion {
+		if left := w.current(name, "snapshot"); left != nil && left.Meta["targets.json"].Version == targetsVersion {
 			return name, version, false, nil
 		}
 	}
-	name = fileOf("snapshot", version, r)
-	return name, version, true, o.write(files, r, "snapshot", name, version, old, meta)
+	name = fileOf("snapshot", version, w.newest)
+	return name, version, true, w.write("snapshot", name, version, old, meta)
 }
 
-func (o *Online) timestamp(files state, r root, snapshot string, version int64) error {
-	old := files.signedOf("timestamp.json")
+func (w *onlineWork) timestamp(snapshot string, version int64) error {
+	old, err := w.base("timestamp.json", "timestamp")
+	if err != nil {
+		return err
+	}
 	before, _ := old["version"].(int64)
-	meta := map[string]any{"snapshot.json": describe(files[snapshot], version)}
-	return o.write(files, r, "timestamp", "timestamp.json", before+1, old, meta)
+	meta := map[string]any{"snapshot.json": describe(w.files[snapshot], version)}
+	return w.write("timestamp", "timestamp.json", before+1, old, meta)
 }
 
 func describe(data []byte, version int64) map[string]any {
 	return map[string]any{"version": version, "length": int64(len(data)), "hashes": map[string]any{"sha256": tufmeta.Digest(data)}}
 }
 
-func (o *Online) write(files state, r root, role, name string, version int64, old, meta map[string]any) error {
+func (w *onlineWork) write(role, name string, version int64, old, meta map[string]any) error {
 	signed := maps.Clone(old)
 	signed["_type"], signed["version"], signed["meta"] = role, version, meta
 	if _, ok := signed["spec_version"]; !ok {
-		signed["spec_version"] = r.Spec
+		signed["spec_version"] = w.newest.Spec
 	}
-	signed["expires"] = o.Now.AddDate(0, 0, o.Days[role]).UTC().Format(tufmeta.TimeFormat)
+	signed["expires"] = w.Now.AddDate(0, 0, w.Days[role]).UTC().Format(tufmeta.TimeFormat)
 	payload, err := tufmeta.Encode(signed)
 	if err != nil {
 		return err
 	}
-	keyID, key, err := o.key(r, role)
+	keyID, key, err := w.key(role)
 	if err != nil {
 		return err
 	}
 	digest := sha256.Sum256(payload)
-	sig, err := o.Signer.Sign(rand.Reader, digest[:], crypto.SHA256)
+	sig, err := w.Signer.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {
 		return fmt.Errorf("signing %s: %w", folder.Version{Role: role, Version: version}, err)
 	}
 	if err := key.Verify(payload, sig); err != nil {
 		return fmt.Errorf("checking the signature of %s: %w", role, err)
 	}
-	files[name], err = assemble.Envelope(payload, []tufmeta.Signature{{KeyID: keyID, Sig: hex.EncodeToString(sig)}})
+	w.files[name], err = assemble.Envelope(payload, []tufmeta.Signature{{KeyID: keyID, Sig: hex.EncodeToString(sig)}})
 	return err
 }
 
 // key finds the online key in the root, by public key.
-func (o *Online) key(r root, role string) (string, *tufmeta.Key, error) {
-	fingerprint, err := tufmeta.Fingerprint(o.Signer.Public())
+func (w *onlineWork) key(role string) (string, *tufmeta.Key, error) {
+	fingerprint, err := tufmeta.Fingerprint(w.Signer.Public())
 	if err != nil {
 		return "", nil, err
 	}
-	for _, id := range r.Roles[role].KeyIDs {
-		if key := r.Keys[id]; key != nil && key.Fingerprint() == fingerprint {
+	for _, id := range w.newest.Roles[role].KeyIDs {
+		if key := w.newest.Keys[id]; key != nil && key.Fingerprint() == fingerprint {
 			return id, key, nil
 		}
 	}
-	return "", nil, fmt.Errorf("the online key is not one that root %d has for %s", r.Version, role)
+	return "", nil, fmt.Errorf("the online key is not one that root %d has for %s", w.newest.Version, role)
 }

@@ -36,6 +36,7 @@ type Publication struct {
 	Window  string   // what clients meet until somebody else acts, or ""
 	Missing []string // files of new targets that are not there yet
 	dir     string
+	before  state
 	next    state
 }
 
@@ -51,7 +52,7 @@ func Prepare(r *Repository, v verify.Verified, o Options) (*Publication, error) 
 			return nil, fmt.Errorf("publishing: %w", err)
 		}
 	}
-	b.p.next = b.next
+	b.p.before, b.p.next = r.files, b.next
 	return b.p, nil
 }
 
@@ -89,8 +90,9 @@ type builder struct {
 	options Options
 	next    state // the metadata folder when all is done
 	p       *Publication
-	newest  root
-	version int64 // of targets, when all is done
+	chain   []root // of all roots, when all is done
+	newest  root   // the last of them
+	version int64  // of targets, when all is done
 	steps   struct{ first, files, roots, targets, online []Step }
 }
 
@@ -99,13 +101,11 @@ type builder struct {
 func (b *builder) roots() error {
 	first := b.repo.First
 	if first == nil {
-		first = b.facts.NewRoot
+		first = b.facts.Began
 		b.steps.first = append(b.steps.first, Step{Name: rootFile, data: first})
 	}
 	all := maps.Clone(b.facts.Roots)
-	if b.repo.First == nil {
-		all[b.facts.Trusted] = b.facts.NewRoot
-	}
+	all[b.facts.Trusted] = b.facts.Began // where a killed run has stopped before it
 	for _, version := range slices.Sorted(maps.Keys(all)) {
 		step, err := b.add(folder.Version{Role: "root", Version: version}.File(), all[version], false)
 		if err != nil {
@@ -114,8 +114,11 @@ func (b *builder) roots() error {
 		b.steps.roots = append(b.steps.roots, step...)
 	}
 	var err error
-	b.newest, err = newestRoot(first, b.next)
-	return err
+	if b.chain, err = roots(first, b.next); err != nil {
+		return err
+	}
+	b.newest = b.chain[len(b.chain)-1]
+	return nil
 }
 
 // add plans to write a metadata file. A version that is published stays as it
@@ -183,8 +186,10 @@ func (b *builder) published() int64 {
 			newest = max(newest, v.Version)
 		}
 	}
-	if c, err := tufmeta.ParseCommon(b.next.signedOf("targets.json")); err == nil {
-		newest = max(newest, c.Version)
+	if env, err := tufmeta.ParseEnvelope(b.next["targets.json"]); err == nil {
+		if c, err := tufmeta.ParseCommon(env.Signed); err == nil {
+			newest = max(newest, c.Version)
+		}
 	}
 	return newest
 }
@@ -224,7 +229,8 @@ func (b *builder) online() error {
 	if b.options.Online == nil || b.version == 0 {
 		return nil
 	}
-	names, err := b.options.Online.extend(b.next, b.newest, b.version)
+	w := &onlineWork{b.options.Online, b.next, b.chain, b.newest}
+	names, err := w.extend(b.version)
 	for _, name := range names {
 		b.steps.online = append(b.steps.online, Step{Name: metadata + "/" + name, data: b.next[name], replace: name == "timestamp.json" || !b.newest.ConsistentSnapshot})
 	}

@@ -56,25 +56,13 @@ type Repository struct {
 // Open reads a repository. A folder that does not exist is an empty one. What
 // a killed publication has left halfway is put right first.
 func Open(dir string) (*Repository, error) {
-	r := &Repository{dir: dir, files: state{}}
+	r := &Repository{dir: dir}
 	if err := r.recover(); err != nil {
 		return nil, fmt.Errorf("opening the repository %q: %w", dir, err)
 	}
-	entries, err := os.ReadDir(filepath.Join(dir, metadata))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	var err error
+	if r.files, r.other, err = readMetadata(filepath.Join(dir, metadata)); err != nil {
 		return nil, fmt.Errorf("opening the repository %q: %w", dir, err)
-	}
-	for _, e := range entries {
-		if durable.IsPartial(e.Name()) {
-			continue
-		}
-		if !e.Type().IsRegular() || !strings.HasSuffix(e.Name(), ".json") {
-			r.other = append(r.other, e.Name())
-			continue
-		}
-		if r.files[e.Name()], err = os.ReadFile(filepath.Join(dir, metadata, e.Name())); err != nil {
-			return nil, fmt.Errorf("opening the repository %q: %w", dir, err)
-		}
 	}
 	r.First, err = os.ReadFile(filepath.Join(dir, rootFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -84,12 +72,34 @@ func Open(dir string) (*Repository, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the repository %q: %w", dir, err)
 	}
-	link, err := newestRoot(r.First, r.files)
+	all, err := roots(r.First, r.files)
 	if err != nil {
 		return nil, fmt.Errorf("opening the repository %q: %w", dir, err)
 	}
-	r.Root = link.data
+	r.Root = all[len(all)-1].data
 	return r, nil
+}
+
+// readMetadata reads what clients can fetch, and names what else lies there.
+func readMetadata(dir string) (files state, other []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	files = state{}
+	for _, e := range entries {
+		if durable.IsPartial(e.Name()) {
+			continue
+		}
+		if !e.Type().IsRegular() || !strings.HasSuffix(e.Name(), ".json") {
+			other = append(other, e.Name())
+			continue
+		}
+		if files[e.Name()], err = os.ReadFile(filepath.Join(dir, e.Name())); err != nil {
+			return nil, nil, err
+		}
+	}
+	return files, other, nil
 }
 
 // recover finishes what a kill while the folders were exchanged has left.
@@ -114,27 +124,27 @@ type root struct {
 	data []byte
 }
 
-// newestRoot goes from a first root to the last that follows it.
-func newestRoot(first []byte, files state) (root, error) {
-	at := readAsPublished
-	chain, err := inspect.Chain([]inspect.File{{Name: rootFile, Data: first}}, at)
+// roots goes from a first root through all that follow it, in version order.
+func roots(first []byte, files state) ([]root, error) {
+	chain, err := inspect.Chain([]inspect.File{{Name: rootFile, Data: first}}, readAsPublished)
 	if err != nil {
-		return root{}, err
+		return nil, err
 	}
-	newest := root{chain.Last().Root, first}
+	all := []root{{chain.Last().Root, first}}
 	for {
+		newest := all[len(all)-1]
 		name := folder.Version{Role: "root", Version: newest.Version + 1}.File()
 		data, ok := files[name]
 		if !ok {
-			return newest, nil
+			return all, nil
 		}
-		chain, err := inspect.Chain([]inspect.File{{Name: "root", Data: newest.data}, {Name: name, Data: data}}, at)
+		chain, err := inspect.Chain([]inspect.File{{Name: "root", Data: newest.data}, {Name: name, Data: data}}, readAsPublished)
 		if err != nil {
-			return root{}, err
+			return nil, err
 		}
 		if len(chain.Broken) > 0 {
-			return root{}, fmt.Errorf("%s: %s", chain.Broken[0].Subject, chain.Broken[0].Detail)
+			return nil, fmt.Errorf("%s: %s", chain.Broken[0].Subject, chain.Broken[0].Detail)
 		}
-		newest = root{chain.Last().Root, data}
+		all = append(all, root{chain.Last().Root, data})
 	}
 }

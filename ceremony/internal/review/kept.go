@@ -1,6 +1,8 @@
 package review
 
 import (
+	"crypto/ecdsa"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -26,6 +28,8 @@ func (r *reviewer) keptFields(v folder.Version, old, signed map[string]any, chan
 	for _, name := range slices.Sorted(maps.Keys(union(old, signed))) {
 		switch {
 		case slices.Contains(changes, name):
+		case old == nil && name == "spec_version":
+			r.asPlanned(v, name, tufmeta.Printable(fmt.Sprint(signed[name])), tufmeta.SpecVersion)
 		case old == nil && !slices.Contains(firstFields[v.Role], name):
 			r.say("PLAN-MISMATCH", v.String(), "field \"%s\" has no place in a first version, and the plan does not make it", tufmeta.Printable(name))
 		case old != nil && !reflect.DeepEqual(old[name], signed[name]):
@@ -83,17 +87,23 @@ func (r *reviewer) keyAsBefore(key *tufmeta.Key) bool {
 			known = true
 			mended := !old.Standard()
 			if reflect.DeepEqual(without(old.Object, mended, "keytype", "keyval"), without(key.Object, mended, "keytype", "keyval")) {
-				return !mended || onlyPublic(key)
+				return !mended || asWritten(key)
 			}
 		}
 	}
-	return !known && len(without(key.Object, true, "keytype", "scheme", "keyval")) == 0 && onlyPublic(key)
+	return !known && len(without(key.Object, true, "keytype", "scheme", "keyval")) == 0 && asWritten(key)
 }
 
-// onlyPublic reports whether the key object holds the public key and nothing
-// beside it.
-func onlyPublic(key *tufmeta.Key) bool {
-	return len(without(key.Object["keyval"], true, "public")) == 0
+// asWritten reports whether type and value of a key are written as this project
+// writes them, to the byte: one public key has many PEM forms, and clients
+// differ in which of them they read.
+func asWritten(key *tufmeta.Key) bool {
+	public, ok := key.Public.(*ecdsa.PublicKey)
+	if !ok {
+		return false
+	}
+	want, err := tufmeta.NewKey(public)
+	return err == nil && key.Type == want.Type && reflect.DeepEqual(key.Object["keyval"], want.Object["keyval"])
 }
 
 // without gives an object, less the named members where they are not to be

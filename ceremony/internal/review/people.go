@@ -3,6 +3,8 @@ package review
 import (
 	"strings"
 
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/quorum"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
@@ -15,43 +17,77 @@ func (r *reviewer) people() {
 		return // the payload could not be read, which has been said
 	}
 	r.report.Demands = demands
-	roster := &r.plan.Roster
+	people := &r.plan.Roster
 	for _, d := range demands {
 		id := "THRESHOLD-NEW"
 		if d.Old {
 			id = "THRESHOLD-OLD"
 		}
-		able := d.Able(roster)
+		able := d.Able(people)
 		if able < d.Role.Threshold {
 			r.say(id, d.Payload.String(), "under root %d, %d must sign, and the plan has %d who can", d.Under, d.Role.Threshold, able)
 		}
-		if !d.Old {
-			r.duplicates(d.Payload.Role, d.Members(roster))
-		}
 	}
-	for _, t := range roster.Tokens() {
-		if strings.Contains(t.URI, "pin-source") && !r.plan.Rehearsal {
-			r.say("PIN-SOURCE", t.Name, "its PIN is read from a file")
-		}
-	}
+	r.duplicates()
+	r.devices()
 	r.staleTargets()
 }
 
-// duplicates finds two keys of a role with one person, or in one device.
-func (r *reviewer) duplicates(role string, members []quorum.Member) {
-	holders, devices := map[string]*roster.Token{}, map[string]*roster.Token{}
-	for _, m := range members {
-		t := m.Token
-		if t == nil {
+// duplicates finds two keys of a role with one person, or in one device: in
+// the roles that people sign, under the new root, and under the old one too,
+// where one person could make up a threshold.
+func (r *reviewer) duplicates() {
+	for _, role := range []string{"root", "targets"} {
+		if r.newRoot != nil {
+			r.results = append(r.results, r.twice(r.newRoot, role)...)
+		}
+		if r.oldRoot == nil {
 			continue
 		}
-		if first := holders[t.Holder]; first != nil && t.Holder != "" {
-			r.say("HOLDER-DUPLICATE", role, "tokens %s and %s both belong to %s", first.Name, t.Name, tufmeta.Printable(t.Holder))
+		for _, x := range check.Published.Weigh(r.twice(r.oldRoot, role)) {
+			x.Subject = "trusted " + x.Subject
+			r.trustedResults = append(r.trustedResults, x)
 		}
-		if first := devices[t.Serial]; first != nil && t.Serial != "" {
-			r.say("DEVICE-DUPLICATE", role, "tokens %s and %s are both in the device with serial %s", first.Name, t.Name, tufmeta.Printable(t.Serial))
+	}
+}
+
+func (r *reviewer) twice(root *tufmeta.Root, role string) []check.Result {
+	var results []check.Result
+	holders, devices := map[string]*roster.Token{}, map[string]*roster.Token{}
+	for _, fingerprint := range inspect.Fingerprints(root, role) {
+		t, ok := r.plan.Roster.ByFingerprint(fingerprint)
+		if !ok || t.Holder == "" {
+			continue
 		}
-		holders[t.Holder], devices[t.Serial] = t, t
+		// Names are compared as people read them, not as bytes.
+		holder, serial := strings.ToLower(strings.TrimSpace(t.Holder)), strings.ToLower(strings.TrimSpace(t.Serial))
+		subject := role + " " + t.Name
+		if first := holders[holder]; first != nil {
+			results = append(results, check.New("HOLDER-DUPLICATE", subject, "tokens %s and %s both belong to %s", first.Name, t.Name, tufmeta.Printable(t.Holder)))
+		}
+		if first := devices[serial]; first != nil && serial != "" {
+			results = append(results, check.New("DEVICE-DUPLICATE", subject, "tokens %s and %s are both in the device with serial %s", first.Name, t.Name, tufmeta.Printable(t.Serial)))
+		}
+		holders[holder], devices[serial] = t, t
+	}
+	return results
+}
+
+// devices says what the plan leaves open about them.
+func (r *reviewer) devices() {
+	var unknown []string
+	for _, h := range r.plan.Roster.Holders {
+		for _, t := range h.Tokens {
+			if strings.Contains(t.URI, "pin-source") && !r.plan.Rehearsal {
+				r.say("PIN-SOURCE", t.Name, "its PIN is read from a file")
+			}
+			if t.Serial == "" && !t.Lost {
+				unknown = append(unknown, t.Name)
+			}
+		}
+	}
+	if len(unknown) > 0 {
+		r.say("DEVICE-UNKNOWN", "plan", "no serial is planned for %s: any device with the right key is taken", strings.Join(unknown, ", "))
 	}
 }
 

@@ -34,6 +34,7 @@ import (
 type Report struct {
 	Plan      *plan.Plan
 	Event     folder.Event
+	Trusted   []Document // the newest of each role in trusted/: what all of this goes on from
 	Documents []Document
 	Results   []check.Result // weighed, waivers applied
 	Demands   []quorum.Demand
@@ -126,6 +127,8 @@ func (r *reviewer) trusted() error {
 			if err := r.readTargets(name); err != nil {
 				return fmt.Errorf("reading %q: %w", name, err)
 			}
+		default:
+			return fmt.Errorf("reading %q: this ceremony has no use for such a file; remove it", name)
 		}
 	}
 	chain, err := inspect.Chain(roots, r.plan.Opens)
@@ -136,6 +139,7 @@ func (r *reviewer) trusted() error {
 	if len(chain.Links) > 0 {
 		last := chain.Last()
 		r.oldRoot, r.oldRootTree = last.Root, last.Envelope.Signed
+		r.goesOnFrom("root", last.Root.Version, last.Envelope.Canonical)
 		r.trustedResults = append(r.trustedResults, last.Results...)
 		r.trustedRootExpired()
 	}
@@ -166,10 +170,18 @@ func (r *reviewer) readTargets(name string) error {
 	return err
 }
 
+// goesOnFrom notes what is trusted by the digest of what was signed: it stands
+// in the minutes of the ceremony before, and a stick could bring another.
+func (r *reviewer) goesOnFrom(role string, version int64, signed []byte) {
+	v := folder.Version{Role: role, Version: version}
+	r.report.Trusted = append(r.report.Trusted, Document{Version: v, Payload: signed, Digest: tufmeta.Digest(signed), Words: wordsOf(signed)})
+}
+
 func (r *reviewer) trustedTargets() {
 	if r.oldTargets == nil || r.oldRoot == nil {
 		return
 	}
+	r.goesOnFrom("targets", r.oldTargets.Version, r.oldTargetsEnv.Canonical)
 	tally := tufmeta.Count(r.oldTargetsEnv.Canonical, r.oldTargetsEnv.Signatures, r.oldRoot.Keys, r.oldRoot.Roles["targets"])
 	if !tally.Reached() {
 		x := check.New("THRESHOLD-NEW", "targets", "has %d valid signatures under root %d, and %d are needed", tally.Valid(), r.oldRoot.Version, tally.Threshold)
@@ -195,6 +207,12 @@ func (r *reviewer) expected(versions []folder.Version) {
 	}
 	for v := range want {
 		r.say("PLAN-MISMATCH", v.String(), "the plan makes it, and payload/ does not have it")
+	}
+	switch genesis := r.plan.Kind == plan.Genesis; {
+	case genesis && r.oldRoot != nil:
+		r.say("PLAN-MISMATCH", "trusted", "a genesis starts from nothing, and trusted/ has a root")
+	case !genesis && r.oldRoot == nil:
+		r.say("PLAN-MISMATCH", "trusted", "a %s goes on from a trusted root, and trusted/ has none", r.plan.Kind)
 	}
 }
 
@@ -223,6 +241,9 @@ func (r *reviewer) document(v folder.Version) {
 func (r *reviewer) event() {
 	chains, broken := record.Read(r.files)
 	r.results = append(r.results, broken...)
+	if len(record.Drafted(chains)) == 0 {
+		r.say("RECORD-MISSING", "record", "no draft is on record")
+	}
 	for _, drafted := range record.Drafted(chains) {
 		if drafted != r.report.Event.String() {
 			r.say("EVENT-MISMATCH", "event", "the record says that event %s… was drafted; plan, trusted metadata and payloads now make %s…", drafted[:min(16, len(drafted))], r.report.Event.String()[:16])

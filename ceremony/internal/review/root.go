@@ -71,7 +71,9 @@ func (r *reviewer) rootAsPlanned(v folder.Version, root *tufmeta.Root) {
 		have := inspect.Fingerprints(root, name)
 		slices.Sort(planned)
 		slices.Sort(have)
-		r.asPlanned(v, name+" keys", r.who(have), r.who(planned))
+		if !slices.Equal(have, planned) {
+			r.say("PLAN-MISMATCH", v.String(), "%s keys are %s, and the plan says %s", name, r.who(have), r.who(planned))
+		}
 	}
 	for _, role := range root.Roles {
 		for _, id := range role.KeyIDs {
@@ -102,7 +104,11 @@ func (r *reviewer) who(fingerprints []string) string {
 // rehearsal wants the metadata itself to say whether it is of a rehearsal, so
 // that no copy of it can ever be taken for the real thing.
 func (r *reviewer) rehearsal(v folder.Version, old, signed map[string]any) {
-	switch marked := tufmeta.IsRehearsal(signed); {
+	marked := tufmeta.IsRehearsal(signed)
+	real := old != nil && !tufmeta.IsRehearsal(old) || r.oldRootTree != nil && !tufmeta.IsRehearsal(r.oldRootTree)
+	switch {
+	case marked && real:
+		r.say("PLAN-MISMATCH", v.String(), "what is trusted is real, and a rehearsal cannot go on from it: clients would take its signatures for real ones")
 	case tufmeta.IsRehearsal(old) && !r.plan.Rehearsal:
 		r.say("PLAN-MISMATCH", v.String(), "the trusted version is of a rehearsal, and a real one cannot go on from it: the plan wants `rehearsal: true`")
 	case marked != r.plan.Rehearsal:
@@ -161,7 +167,7 @@ func (r *reviewer) roleChanges(old, now *tufmeta.Root, name string) []Change {
 	changes := []Change{scalar(name+" threshold", threshold(old, name), threshold(now, name))}
 	before, after := inspect.Fingerprints(old, name), inspect.Fingerprints(now, name)
 	for _, f := range after {
-		c := Change{Mark: "+", What: name + " key", New: r.plan.Roster.Describe(f), Key: f}
+		c := Change{Mark: "+", What: name + " key", New: r.plan.Roster.Who(f), Key: f}
 		if slices.Contains(before, f) {
 			c.Mark, c.Old = "=", c.New
 			if from, to := idsOf(old, name, f), idsOf(now, name, f); !slices.Equal(from, to) {
@@ -172,7 +178,7 @@ func (r *reviewer) roleChanges(old, now *tufmeta.Root, name string) []Change {
 	}
 	for _, f := range before {
 		if !slices.Contains(after, f) {
-			changes = append(changes, Change{Mark: "-", What: name + " key", Old: r.plan.Roster.Describe(f), Key: f})
+			changes = append(changes, Change{Mark: "-", What: name + " key", Old: r.plan.Roster.Who(f), Key: f})
 		}
 	}
 	return changes

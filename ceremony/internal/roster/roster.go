@@ -116,11 +116,16 @@ func (r *Roster) distinct() error {
 // Describe says whose key this is, by holder, device and fingerprint: a name
 // alone is never enough, since the same holder comes back with a new device.
 func (r *Roster) Describe(fingerprint string) string {
-	who := "unknown holder"
+	return r.Who(fingerprint) + ", key " + Short(fingerprint)
+}
+
+// Who says whose key this is by holder and device, for where the fingerprint
+// stands beside it.
+func (r *Roster) Who(fingerprint string) string {
 	if t, ok := r.ByFingerprint(fingerprint); ok {
-		who = t.Describe()
+		return t.Describe()
 	}
-	return who + ", key " + Short(fingerprint)
+	return "unknown holder"
 }
 
 // Describe says whose token this is, and which device.

@@ -90,6 +90,7 @@ func ParseCommon(signed map[string]any) (Common, error) {
 func ParseRoot(signed map[string]any) (*Root, error) {
 	r := reader{}
 	root := &Root{Common: r.common(signed), Roles: map[string]*Role{}}
+	r.kind(root.Type, "root")
 	r.known("signed", signed, "consistent_snapshot", "keys", "roles")
 	if v, ok := signed["consistent_snapshot"]; ok {
 		root.ConsistentSnapshot = r.boolean("signed.consistent_snapshot", v)
@@ -100,9 +101,6 @@ func ParseRoot(signed map[string]any) (*Root, error) {
 		object := r.object(at, v)
 		role := r.role(at, object)
 		root.Roles[name] = &role
-	}
-	if root.Type != "root" && r.err == nil {
-		r.fail("signed._type", fmt.Sprintf("is \"%s\", and a root was wanted", Printable(root.Type)))
 	}
 	if r.err != nil {
 		return nil, r.err
@@ -126,6 +124,9 @@ const RehearsalField = "x-ceremony-rehearsal"
 
 // IsRehearsal reports whether the signed part of a file is of a rehearsal.
 func IsRehearsal(signed map[string]any) bool { return signed[RehearsalField] == true }
+
+// SpecVersion is the version of the specification that new metadata follows.
+const SpecVersion = "1.0.34"
 
 // TimeFormat is the only form of time that is written: whole seconds, UTC.
 const TimeFormat = "2006-01-02T15:04:05Z"
@@ -154,6 +155,13 @@ func sorted(object map[string]any) iter.Seq2[string, any] {
 func (r *reader) fail(at, what string) {
 	if r.err == nil {
 		r.err = fmt.Errorf("reading metadata: %s %s", Printable(at), what)
+	}
+}
+
+// kind refuses metadata of another role, before anything else is said of it.
+func (r *reader) kind(have, want string) {
+	if have != want {
+		r.fail("signed._type", fmt.Sprintf("is \"%s\", and %s was wanted", Printable(have), want))
 	}
 }
 

@@ -37,7 +37,7 @@ func TestParseRootRefuses(t *testing.T) {
 	const rest = `"keys":{},"roles":{}`
 	head := fmt.Sprintf(common, "root")
 	for text, want := range map[string]string{
-		`{` + fmt.Sprintf(common, "targets") + `,` + rest + `}`:                             `signed._type is "targets", and a root was wanted`,
+		`{` + fmt.Sprintf(common, "targets") + `,` + rest + `}`:                             `signed._type is "targets", and root was wanted`,
 		`{` + head + `,"keys":{}}`:                                                          "signed.roles is not an object",
 		`{` + head + `,"roles":{}}`:                                                         "signed.keys is not an object",
 		`{` + head + `,"keys":{"a":1},"roles":{}}`:                                          "signed.keys.a is not an object",

@@ -51,6 +51,7 @@ type MetaFile struct {
 func ParseTargets(signed map[string]any) (*Targets, error) {
 	r := reader{}
 	t := &Targets{Common: r.common(signed), Files: map[string]TargetFile{}}
+	r.kind(t.Type, "targets")
 	r.known("signed", signed, "targets", "delegations")
 	for path, v := range sorted(r.object("signed.targets", signed["targets"])) {
 		at := "signed.targets." + path
@@ -60,9 +61,6 @@ func ParseTargets(signed map[string]any) (*Targets, error) {
 	}
 	if v, ok := signed["delegations"]; ok {
 		t.Delegations = r.delegations(v)
-	}
-	if t.Type != "targets" && r.err == nil {
-		r.fail("signed._type", fmt.Sprintf("is \"%s\", and targets was wanted", Printable(t.Type)))
 	}
 	if r.err != nil {
 		return nil, r.err
@@ -75,6 +73,7 @@ func ParseTargets(signed map[string]any) (*Targets, error) {
 func ParseSnapshot(signed map[string]any, kind string) (*Snapshot, error) {
 	r := reader{}
 	s := &Snapshot{Common: r.common(signed), Meta: map[string]MetaFile{}}
+	r.kind(s.Type, kind)
 	r.known("signed", signed, "meta")
 	for name, v := range sorted(r.object("signed.meta", signed["meta"])) {
 		at := "signed.meta." + name
@@ -88,9 +87,6 @@ func ParseSnapshot(signed map[string]any, kind string) (*Snapshot, error) {
 			m.Hashes = r.hashes(at, v)
 		}
 		s.Meta[name] = m
-	}
-	if s.Type != kind && r.err == nil {
-		r.fail("signed._type", fmt.Sprintf("is \"%s\", and %s was wanted", Printable(s.Type), kind))
 	}
 	if r.err != nil {
 		return nil, r.err

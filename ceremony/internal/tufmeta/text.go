@@ -20,8 +20,17 @@ func Unsafe(s string) bool {
 }
 
 func unsafeRune(r rune) bool {
-	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs)
+	if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs) {
+		return true
+	}
+	// Characters that are drawn as nothing, or as a blank that is no space.
+	return unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) ||
+		r != ' ' && unicode.Is(unicode.Zs, r) || r == '\u2800'
 }
+
+// Padded reports blanks that a screen swallows or that make one text look like
+// several: at either end, or two in a row.
+func Padded(s string) bool { return s != strings.Join(strings.Fields(s), " ") }
 
 // Printable gives s with everything that Unsafe reports written as an escape,
 // so that it can be shown to a person. Use it on all text that came from

@@ -38,7 +38,8 @@ type Verified struct{ facts *Facts }
 // Facts are what was proved.
 type Facts struct {
 	Report  *review.Report
-	Trusted int64 // version of the root that trust began from
+	Trusted int64  // version of the root that trust began from
+	Began   []byte // that root
 	Chain   []int64
 	Roles   []Role
 	Record  []record.Chain
@@ -166,7 +167,7 @@ func (j *judge) chain() error {
 	if err != nil {
 		return fmt.Errorf("reading the trusted root: %w", err)
 	}
-	j.facts.Trusted, j.facts.NewRoot = trusted.Version, j.trusted
+	j.facts.Trusted, j.facts.Began, j.facts.NewRoot = trusted.Version, j.trusted, j.trusted
 	files := []inspect.File{{Name: "the trusted root", Data: j.trusted}}
 	for _, part := range []string{folder.Trusted, folder.Metadata} {
 		versions, err := j.full.Versions(part)

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// rehearsal wants each excerpt to be what a rehearsal prints.
+func (d *docs) rehearsal(t *testing.T) {
+	for _, file := range documents(t) {
+		fenced, _ := blocks(t, file)
+		for _, b := range fenced {
+			if b.kind != "console rehearsal" {
+				continue
+			}
+			want := slices.Concat([]string{"..."}, b.text, []string{"..."})
+			if missing := unlike(want, d.screen); missing != "" {
+				t.Errorf("%s:%d: no rehearsal prints, at its place, %s", b.file, b.line, missing)
+			}
+		}
+	}
+}
+
+// sessions runs the sessions, each document in a copy of its own.
+func (d *docs) sessions(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("there is no shell")
+	}
+	place, err := filepath.Abs(docsDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range documents(t) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			dir := ""
+			fenced, _ := blocks(t, file)
+			for _, b := range fenced {
+				if b.kind != "console session" {
+					continue
+				}
+				if dir == "" {
+					dir = d.kept(t)
+				}
+				session(t, b, dir, place)
+			}
+		})
+	}
+}
+
+var prompt = regexp.MustCompile(`^([a-z0-9/._-]+)\$ (.+)$`)
+
+func session(t *testing.T, b block, dir, docs string) {
+	t.Helper()
+	for i := 0; i < len(b.text); {
+		m := prompt.FindStringSubmatch(b.text[i])
+		if m == nil {
+			t.Fatalf("%s:%d: %q is no PLACE$ COMMAND", b.file, b.line+1+i, b.text[i])
+		}
+		next := i + 1
+		for next < len(b.text) && !prompt.MatchString(b.text[next]) {
+			next++
+		}
+		c := exec.Command("sh", "-c", m[2])
+		c.Dir = filepath.Join(dir, filepath.FromSlash(m[1]))
+		c.Env = append(os.Environ(), "DOCS="+docs, "PYTHONDONTWRITEBYTECODE=1", clockVariable+"=2027-12-31T09:00:00Z")
+		out, err := c.CombinedOutput()
+		got := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+			got = append(got, fmt.Sprintf("[%d]", exit.ExitCode()))
+		}
+		if missing := unlike(b.text[i+1:next], got); missing != "" {
+			t.Errorf("%s:%d: %s\nit prints, unlike %s:\n%s", b.file, b.line+1+i, m[2], missing, strings.Join(got, "\n"))
+		}
+		i = next
+	}
+}
+
+// unlike says which wanted line has no place in what was got, or "".
+func unlike(want, got []string) string {
+	if len(want) == 0 {
+		want = []string{""}
+	}
+	at := 0
+	for i := 0; i < len(want); {
+		gap := want[i] == "..."
+		if gap {
+			i++
+		}
+		end := i
+		for end < len(want) && want[end] != "..." {
+			end++
+		}
+		part := want[i:end]
+		from := at
+		for ; ; from++ {
+			switch {
+			case from+len(part) > len(got) || !gap && from > at:
+				return fmt.Sprintf("%q", strings.Join(part, "\n"))
+			case end == len(want) && len(part) > 0 && from+len(part) != len(got):
+				continue // the last part ends what was printed
+			}
+			if alike(part, got[from:from+len(part)]) {
+				break
+			}
+		}
+		at, i = from+len(part), end
+	}
+	if want[len(want)-1] != "..." && at != len(got) {
+		return "the end"
+	}
+	return ""
+}
+
+func alike(want, got []string) bool {
+	for i := range want {
+		pieces := strings.Split(strings.TrimRight(want[i], " "), "…")
+		for n := range pieces {
+			pieces[n] = regexp.QuoteMeta(pieces[n])
+		}
+		if !regexp.MustCompile("^" + strings.Join(pieces, ".*") + " *$").MatchString(got[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// A block of documents that does not match must be seen not to.
+func TestDocsUnlike(t *testing.T) {
+	got := strings.Split("a\nb 12\nc\nd", "\n")
+	for _, want := range []string{"a\nb 12\nc\nd", "a\n...\nd", "...\nc\nd", "a\nb …\n...", "...\nb …2\n...\nd", "..."} {
+		if missing := unlike(strings.Split(want, "\n"), got); missing != "" {
+			t.Errorf("%q: unlike %s", want, missing)
+		}
+	}
+	for _, want := range []string{"", "a", "b 12\nc\nd", "a\nc\n...", "a\n...\nc", "...\nd\n...\nc\n...", "a\nb …3\n...", "a\n...\nx\n..."} {
+		if unlike(strings.Split(want, "\n"), got) == "" {
+			t.Errorf("%q is taken for what was printed", want)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package roster_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"strings"
+	"testing"
+
+	"tufceremony/ceremony/internal/ceremonytest"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+func people() *roster.Roster {
+	return &roster.Roster{
+		Holders: []roster.Holder{
+			{Name: "holder-1", Tokens: []*roster.Token{{Name: "holder-1", Holder: "holder-1", Model: "YubiKey 5", Serial: "14470876", KeyFile: "keys/1.pem"}}},
+			{Name: "holder-2", Tokens: []*roster.Token{
+				{Name: "old", Holder: "holder-2", KeyFile: "keys/2.pem"},
+				{Name: "new", Holder: "holder-2", Model: "evil\x1b[2J", Serial: "\u202e1", KeyFile: "keys/3.pem"}}},
+		},
+		Online: []*roster.Token{{Name: "online", KeyFile: "keys/4.pem"}},
+	}
+}
+
+func keys(t *testing.T) folder.Files {
+	t.Helper()
+	return folder.Files{"keys/1.pem": ceremonytest.PEM(t, "a"), "keys/2.pem": ceremonytest.PEM(t, "b"), "keys/3.pem": ceremonytest.PEM(t, "c"), "keys/4.pem": ceremonytest.PEM(t, "d")}
+}
+
+// People are found by public key, and described so that neither a name nor a
+// device can be taken for another.
+func TestDescribe(t *testing.T) {
+	r := people()
+	if err := r.LoadKeys(keys(t)); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{
+		"a": "holder-1, YubiKey 5 no. 14470876, key ", "b": "holder-2 (old), key ", "c": `holder-2 (new), evil\u001b[2J no. \u202e1, key `,
+		"d": "the online key online, key ", "stranger": "unknown holder, key ",
+	} {
+		fingerprint := ceremonytest.Object(t, key).Fingerprint()
+		want += roster.Short(fingerprint)
+		have := r.Describe(fingerprint)
+		if have != want || tufmeta.Unsafe(have) {
+			t.Errorf("%s is described as %q, want %q", key, have, want)
+		}
+		token, ok := r.ByFingerprint(fingerprint)
+		if ok != (key != "stranger") || ok && token.Key.Fingerprint() != fingerprint {
+			t.Errorf("%s: found %t", key, ok)
+		}
+	}
+	if _, ok := r.ByFingerprint(""); ok {
+		t.Error("a key that cannot be read belongs to somebody")
+	}
+	if have := r.Describe(""); have != "unknown holder, key unreadable" {
+		t.Errorf("a key that cannot be read is described as %q", have)
+	}
+	if token, ok := r.Token("new"); !ok || token.Holder != "holder-2" {
+		t.Errorf("the token new is %+v", token)
+	}
+	if _, ok := r.Token("holder-2"); ok {
+		t.Error("a holder's name is taken for a token's")
+	}
+}
+
+func TestLoadKeysRefuses(t *testing.T) {
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(p384.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(ceremonytest.Key(t, "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"no file", nil, `reading the key of token "new": the folder has no file "keys/3.pem"`},
+		{"no key", []byte("hello"), `token "new" from "keys/3.pem": reading a public key: no PEM block`},
+		{"a private key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), "no PEM block"},
+		{"two keys", append(ceremonytest.PEM(t, "c"), ceremonytest.PEM(t, "e")...), "text follows the PEM block"},
+		{"a key on another curve", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), "not on P-256"},
+		{"the key of another token", ceremonytest.PEM(t, "a"), `tokens "holder-1" and "new" have the same public key`},
+		{"the online key", ceremonytest.PEM(t, "d"), `tokens "new" and "online" have the same public key`},
+	} {
+		files := keys(t)
+		delete(files, "keys/3.pem")
+		if row.data != nil {
+			files["keys/3.pem"] = row.data
+		}
+		if err := people().LoadKeys(files); err == nil || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: %v, want %q", row.name, err, row.want)
+		}
+	}
+}
+
+// The short form has the first 16 digits, and no more.
+func TestShort(t *testing.T) {
+	digits := strings.Repeat("0123456789abcdef", 4)
+	have := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(digits, r) {
+			return r
+		}
+		return -1
+	}, roster.Short(digits))
+	if have != digits[:16] {
+		t.Errorf("%s is %s", roster.Short(digits), have)
+	}
+}
