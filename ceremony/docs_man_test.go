@@ -62,7 +62,8 @@ func manPage() string {
 	})
 	m.section("TOKENS", [][2]string{
 		{"pkcs11:token=LABEL;object=LABEL?module-path=/FILE", "A key on a device with a PKCS#11 module, by RFC 7512. " +
-			"The module is named by its path; the rest must describe one token. Give serial= where labels are alike."},
+			"The module is named by its path, which must lie in a library folder of the machine unless it is typed after --uri; " +
+			"the rest must describe one token. Give serial= where labels are alike. Labels that begin with rehearsal are for rehearsals."},
 		{"soft:NAME", "A software token, in a plan that is marked as a rehearsal."},
 	})
 	m.paragraph("The PIN is asked for at the terminal. Either may name a file that holds it, with pin-source=file:/FILE in its query; review reports that. A PIN never stands in a URI, a flag or the environment.")

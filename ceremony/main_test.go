@@ -225,7 +225,8 @@ func faultCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(soft.SetFault(ts.MkAbs(args[0]), args[1], soft.Fault{Kind: soft.FaultKind(args[2]), Signature: n}))
 }
 
-// wordsCmd sets $WORDS to the first four words of a folder's event.
+// wordsCmd sets $EVENT to the ID of a folder's event, and $WORDS to its first
+// four words.
 func wordsCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: words DIR")
@@ -233,6 +234,7 @@ func wordsCmd(ts *testscript.TestScript, neg bool, args []string) {
 	files, err := folder.Read(ts.MkAbs(args[0]))
 	ts.Check(err)
 	ts.Setenv("WORDS", files.Event().Words())
+	ts.Setenv("EVENT", files.Event().String())
 }
 
 // pinCmd writes what the holder of a token, or of the online key, types.

@@ -14,22 +14,13 @@ const rehearsalLine = "rehearsal: true  # nothing of it can be published for rea
 func unrehearse(plan string) (string, error) { return replace(plan, rehearsalLine, "") }
 
 // TestRealCeremony holds a ceremony that is no rehearsal, on SoftHSM tokens.
-// Nothing of it is marked, clients accept it; a rehearsal of its rotation, with
-// the very same tokens, is sealed and verified, and never published there.
+// Nothing of it is marked, and clients accept it. A rehearsal cannot go on from
+// it: what these tokens sign would be taken for real.
 func TestRealCeremony(t *testing.T) {
-	if _, err := os.Stat(softHSM); err != nil {
-		t.Skip("SoftHSM is not there; scripts/test installs it")
-	}
-	t.Chdir(t.TempDir())
-	var screen bytes.Buffer
-	env := rehearsalEnv(&screen)
-	r, err := newRehearsal(env, rehearseOptions{pkcs11: softHSM}, env.today(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, screen := realCeremony(t, "")
 	real := func() error { return r.edit("genesis", unrehearse) }
 	hold := func() error { return r.hold("genesis", []string{"holder-1", "holder-2", "holder-4"}) }
-	for _, act := range []func() error{r.prepare, r.genesisFolder, real, hold, r.publishGenesis} {
+	for _, act := range []func() error{real, hold, r.publishGenesis} {
 		if err := act(); err != nil {
 			t.Fatal(err, screen.String())
 		}
@@ -42,25 +33,73 @@ func TestRealCeremony(t *testing.T) {
 	if want := (versions{1, 1, 1, 1}); err != nil || got != want {
 		t.Fatalf("clients trust %+v, %v", got, err)
 	}
-	before := tree(t, repository)
-	for _, act := range []func() error{r.rotationFolder, func() error {
-		return r.hold("rotation", []string{"holder-1", "holder-2", "holder-3", "holder-4"})
-	}} {
+	if err := r.rotationFolder(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.types("coordinator", "draft", "rotation"); err == nil {
+		t.Error("a rehearsal was drafted over a real root")
+	}
+	wantOnScreen(t, screen, "what is trusted is real, and a rehearsal cannot go on from it")
+}
+
+// TestWorldsApart: a device of the real day does not sign in a rehearsal, nor
+// one made for rehearsals on the real day.
+func TestWorldsApart(t *testing.T) {
+	for name, c := range map[string]struct {
+		prefix string
+		edit   func(string) (string, error)
+		want   string
+	}{
+		"a real device in a rehearsal":            {"", nil, "its signature would be a real one"},
+		"a rehearsal's device in a real ceremony": {"rehearsal ", unrehearse, "the token was made for rehearsals"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, screen := realCeremony(t, c.prefix)
+			if c.edit != nil {
+				if err := r.edit("genesis", c.edit); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := r.hold("genesis", []string{"holder-1"}); err == nil {
+				t.Fatal("it signed")
+			}
+			wantOnScreen(t, screen, c.want)
+			if strings.Contains(screen.String(), "PIN of token") {
+				t.Error("a PIN was asked for")
+			}
+			if _, err := os.Stat(filepath.Join(r.dir, "holder-1", "genesis", "signatures")); err == nil {
+				t.Error("there are signatures")
+			}
+		})
+	}
+}
+
+// realCeremony begins a genesis on SoftHSM tokens whose labels have a prefix.
+func realCeremony(t *testing.T, prefix string) (*rehearsal, *bytes.Buffer) {
+	t.Helper()
+	if _, err := os.Stat(softHSM); err != nil {
+		t.Skip("SoftHSM is not there; scripts/test installs it")
+	}
+	t.Chdir(t.TempDir())
+	screen := &bytes.Buffer{}
+	env := rehearsalEnv(screen)
+	r, err := newRehearsal(env, rehearseOptions{pkcs11: softHSM}, env.today(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.maker.(*pkcs11Maker).prefix = prefix
+	for _, act := range []func() error{r.prepare, r.genesisFolder} {
 		if err := act(); err != nil {
 			t.Fatal(err, screen.String())
 		}
 	}
-	screen.Reset()
-	if err := r.publishRotation(); err == nil {
-		t.Fatal("a rehearsal was published in a real repository")
-	}
-	shown := strings.Join(strings.Fields(screen.String()), " ")
-	if !strings.Contains(shown, "Verified: rotation") || !strings.Contains(shown, "the bundle is of a rehearsal, and the repository is real") || strings.Contains(shown, "Passphrase") {
-		t.Errorf("the refusal is not said:\n%s", screen.String())
-	}
-	for name, text := range tree(t, repository) {
-		if before[name] != text {
-			t.Errorf("the repository has changed: %s", name)
-		}
+	return r, screen
+}
+
+// wantOnScreen looks for words, wherever lines are broken.
+func wantOnScreen(t *testing.T, screen *bytes.Buffer, want string) {
+	t.Helper()
+	if shown := strings.Join(strings.Fields(screen.String()), " "); !strings.Contains(shown, want) {
+		t.Errorf("the screen does not say %q:\n%s", want, screen.String())
 	}
 }

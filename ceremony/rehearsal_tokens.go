@@ -82,6 +82,7 @@ func publicPEM(public any) ([]byte, error) {
 type pkcs11Maker struct {
 	r      *rehearsal
 	module string
+	prefix string // of the tokens' labels
 }
 
 // newPKCS11Maker points SoftHSM at a new store, so that the machine's own is
@@ -99,7 +100,7 @@ func newPKCS11Maker(r *rehearsal, module string) (maker, error) {
 	if err := os.Setenv("SOFTHSM2_CONF", config); err != nil {
 		return nil, err
 	}
-	return &pkcs11Maker{r, module}, nil
+	return &pkcs11Maker{r, module, rehearsalLabel + " "}, nil
 }
 
 func (m *pkcs11Maker) make(_, name string) (stock, error) {
@@ -111,7 +112,7 @@ func (m *pkcs11Maker) make(_, name string) (stock, error) {
 	if err != nil {
 		return stock{}, err
 	}
-	label := rehearsalLabel + " " + name
+	label := m.prefix + name
 	serial, err := pkcs11.CreateToken(m.module, label, soPIN, pin)
 	if err != nil {
 		return stock{}, hint(err, "scripts/rehearse --pkcs11 installs SoftHSM where it is missing")

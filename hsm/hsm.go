@@ -105,6 +105,10 @@ var (
 	ErrUnsupported = errors.New("not supported")
 )
 
+// ErrLastTry: one try is left, and the PIN would come from a file. A file that
+// was wrong before is wrong again, and the last try is for a person to spend.
+var ErrLastTry = errors.New("one PIN try is left, and it is not spent on a file")
+
 // PINError is a PIN that the device refused.
 type PINError struct {
 	TriesLeft int // after this one was spent, or Unknown

@@ -77,6 +77,8 @@ func (t *token) askPIN(prompter hsm.Prompter) ([]byte, error) {
 		return nil, hsm.ErrPINLocked
 	case info.Flags&p11.CKF_PROTECTED_AUTHENTICATION_PATH != 0:
 		return nil, fmt.Errorf("the token wants its PIN on a PIN pad: %w", hsm.ErrUnsupported)
+	case t.uri.PINSource != "" && triesLeft(info.Flags) == 1:
+		return nil, hsm.ErrLastTry
 	case t.uri.PINSource != "":
 		return hsm.ReadPIN(t.uri.PINSource)
 	case prompter == nil:

@@ -24,6 +24,9 @@ func (t *Token) login(prompter hsm.Prompter) error {
 }
 
 func (t *Token) askPIN(prompter hsm.Prompter) ([]byte, error) {
+	if t.pinSource != "" && t.contents.TriesLeft == 1 {
+		return nil, hsm.ErrLastTry
+	}
 	if t.pinSource != "" {
 		return hsm.ReadPIN(t.pinSource)
 	}

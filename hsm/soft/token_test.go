@@ -139,6 +139,15 @@ func TestPINSource(t *testing.T) {
 	write("\n")
 	_, err = token.Signer(keyOf(t, token), nil)
 	wantError(t, err, "it holds no PIN")
+	write("654321\n")
+	_, err = token.Signer(keyOf(t, token), nil)
+	if !errors.As(err, &pinError) || pinError.TriesLeft != 1 {
+		t.Errorf("error is %v, want a wrong PIN", err)
+	}
+	_, err = token.Signer(keyOf(t, token), nil)
+	if info, _ := token.Info(); !errors.Is(err, hsm.ErrLastTry) || info.TriesLeft != 1 {
+		t.Errorf("error is %v with %d tries left, want the last try kept", err, info.TriesLeft)
+	}
 }
 
 func TestFaultsHappenOnceAndSurviveReopening(t *testing.T) {

@@ -18,11 +18,10 @@ import (
 	"tufceremony/ceremony/internal/folder"
 )
 
-// small has a file in each part.
+// small has files of each depth, one empty and one that fills two blocks.
 func small() folder.Files {
 	return folder.Files{
-		"plan.yaml": []byte("plan\n"), "keys/holder-1.pem": []byte("key\n"), "keys/1001/attestation.pem": nil, "metadata/1.root.json": []byte("{}\n"),
-		"record/r.jsonl": []byte("{}\n"), "signatures/1.root/k.json": []byte("{}\n"), "trusted/1.root.json": bytes.Repeat([]byte("x"), 600),
+		"plan.yaml": []byte("plan\n"), "keys/1001/attestation.pem": nil, "metadata/1.root.json": bytes.Repeat([]byte("x"), 600),
 	}
 }
 
@@ -69,7 +68,7 @@ func TestTarAndSha256sum(t *testing.T) {
 	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), fmt.Sprint(len(small()))) {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if data, err := os.ReadFile(filepath.Join(dir, "trusted", "1.root.json")); err != nil || !bytes.Equal(data, small()["trusted/1.root.json"]) {
+	if data, err := os.ReadFile(filepath.Join(dir, "metadata", "1.root.json")); err != nil || !bytes.Equal(data, small()["metadata/1.root.json"]) {
 		t.Errorf("tar gives %q, %v", data, err)
 	}
 }
@@ -78,12 +77,10 @@ func TestTarAndSha256sum(t *testing.T) {
 func TestEveryByteCounts(t *testing.T) {
 	data := encoded(t)
 	for i := range data {
-		for _, flip := range []byte{0x01, 0x20, 0x80} {
-			altered := bytes.Clone(data)
-			altered[i] ^= flip
-			if files, err := Decode(altered); err == nil || files != nil {
-				t.Fatalf("byte %d of %d was changed by %#x, and it is accepted", i, len(data), flip)
-			}
+		altered := bytes.Clone(data)
+		altered[i] ^= 1 << (i % 8)
+		if files, err := Decode(altered); err == nil || files != nil {
+			t.Fatalf("byte %d of %d was changed, and it is accepted", i, len(data))
 		}
 		if files, err := Decode(data[:i]); err == nil || files != nil {
 			t.Fatalf("%d of %d bytes are accepted", i, len(data))
@@ -117,8 +114,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"another mode", []tar.Header{with(func(h *tar.Header) { h.Mode = 0o4755 })}, "was altered"},
 		{"a time", []tar.Header{with(func(h *tar.Header) { h.ModTime = time.Unix(1, 0) })}, "was altered"},
 		{"an owner", []tar.Header{with(func(h *tar.Header) { h.Uname = "root" })}, "was altered"},
-		{"a link", []tar.Header{with(func(h *tar.Header) { h.Typeflag, h.Linkname, h.Size = tar.TypeSymlink, "keys", 0 })}, "was altered"},
-		{"a folder", []tar.Header{with(func(h *tar.Header) { h.Typeflag, h.Name, h.Size = tar.TypeDir, "keys/", 0 })}, "is no name of a file"},
+		{"a link", []tar.Header{with(func(h *tar.Header) { h.Typeflag, h.Linkname, h.Size = tar.TypeSymlink, "keys", 0 })}, `"plan.yaml" is no plain file`},
+		{"a folder", []tar.Header{with(func(h *tar.Header) { h.Typeflag, h.Name, h.Size = tar.TypeDir, "keys/", 0 })}, `"keys/" is no plain file`},
 		{"another format", []tar.Header{with(func(h *tar.Header) { h.Format = tar.FormatGNU })}, "was altered"},
 		{"a file twice", []tar.Header{plan, plan}, "was altered"},
 		{"out of order", []tar.Header{plan, with(func(h *tar.Header) { h.Name = "keys/a.pem" })}, "was altered"},

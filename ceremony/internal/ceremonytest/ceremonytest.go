@@ -60,6 +60,9 @@ func Start(t testing.TB, p *plan.Plan, trusted folder.Files) *Ceremony {
 	return c
 }
 
+// In goes on in a folder that is there already.
+func In(t testing.TB, files folder.Files) *Ceremony { return &Ceremony{Files: files, t: t} }
+
 // Draft makes the payloads and puts them on record.
 func (c *Ceremony) Draft() {
 	c.t.Helper()

@@ -112,9 +112,36 @@ func TestRotateSigstoreAll(t *testing.T) {
 	}
 }
 
+// A key of earlier tools is written anew in one form only: the same public key
+// in another text is another key ID, which nobody planned.
+func TestRotateSigstoreOtherText(t *testing.T) {
+	_, files := rotate(t, 4)
+	c := ceremonytest.In(t, files)
+	c.Edit("5.root.json", func(s object) {
+		keys := s["keys"].(object)
+		old := s["roles"].(object)["timestamp"].(object)["keyids"].([]any)[0].(string)
+		value := keys[old].(object)["keyval"].(object)
+		value["public"] = value["public"].(string) + "\n"
+		key, err := tufmeta.WithID(keys[old].(object))
+		if err != nil {
+			t.Fatal(err)
+		}
+		delete(keys, old)
+		keys[key.ID] = key.Object
+		s["roles"].(object)["timestamp"].(object)["keyids"] = []any{key.ID}
+	})
+	report, err := review.Review(c.Files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := report.Approve(report.Event.Words(), report.Plan.Opens); err == nil || !strings.Contains(err.Error(), "PLAN-MISMATCH, 5.root: the object of key") {
+		t.Errorf("approved: %v", err)
+	}
+}
+
 func TestRotateSigstoreStranger(t *testing.T) {
 	_, files := rotate(t, 12)
-	c := &ceremonytest.Ceremony{Files: files}
+	c := ceremonytest.In(t, files)
 	stranger := ceremonytest.Object(t, "stranger")
 	payload := files["payload/13.root.json"]
 	f := sign.File{Event: files.Event().String(), KeyID: stranger.ID, Payload: tufmeta.Digest(payload), Role: "root",

@@ -126,6 +126,9 @@ func Parse(data []byte) (p *Plan, err error) {
 			p, err = nil, &Error{Problem: "the file is not YAML that can be read", Remedy: "compare it with what `ceremony init` writes"}
 		}
 	}()
+	if err := small(data); err != nil {
+		return nil, err
+	}
 	if err := text(data); err != nil {
 		return nil, err
 	}

@@ -19,6 +19,32 @@ import (
 // around. A plan is read aloud, so what is written and what is meant must be
 // one thing, and all else is refused before anything is decoded.
 
+// Limits of a plan. The YAML library takes minutes over a line of brackets.
+const (
+	maxSize  = 1 << 20
+	maxDepth = 8
+)
+
+// small refuses what no plan needs: a large file, brackets in brackets.
+func small(data []byte) error {
+	if len(data) > maxSize {
+		return &Error{Problem: fmt.Sprintf("has %d bytes, and %d are the most", len(data), maxSize), Remedy: "compare it with what `ceremony init` writes"}
+	}
+	depth := 0
+	for i, c := range data {
+		switch c {
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth = max(depth-1, 0)
+		}
+		if depth > maxDepth {
+			return &Error{Line: 1 + bytes.Count(data[:i], []byte("\n")), Problem: "has brackets in brackets in brackets", Remedy: "compare the line with what `ceremony init` writes"}
+		}
+	}
+	return nil
+}
+
 // text refuses characters that do not look like what they are.
 func text(data []byte) error {
 	for i, line := range bytes.Split(data, []byte("\n")) {

@@ -66,6 +66,7 @@ func (v *validator) holders(f *file, p *Plan) {
 	people := map[string]bool{}
 	for i, h := range f.Holders {
 		at := fmt.Sprintf("holders[%d]", i)
+		v.want(h.Name != "", at+".name", "is empty", "write the holder's name")
 		v.want(personName.MatchString(h.Name) && !tufmeta.Padded(h.Name), at+".name", fmt.Sprintf("is %q", h.Name), "write the holder's name, of 40 letters at most, with no comma, colon, quote or bracket in it: screens show it among other words")
 		v.want(!people[h.Name], at+".name", fmt.Sprintf("is %q, which stands twice", h.Name), "list each holder once, with all tokens")
 		v.want(len(h.Tokens) > 0, at+".tokens", "is empty", "list at least one token of the holder")

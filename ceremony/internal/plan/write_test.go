@@ -91,9 +91,9 @@ func randomPlan(random *rand.Rand) *plan.Plan {
 		Opens: opens, Closes: opens.Add(time.Duration(1+random.IntN(1e6)) * time.Second)}
 	var names []string
 	for h := range 1 + random.IntN(4) {
-		holder := roster.Holder{Name: fmt.Sprintf("%s %d", words(random, 0), h)}
+		holder := roster.Holder{Name: strings.TrimSpace(fmt.Sprintf("%s %d", without(words(random, 0), `,;:"()[]`), h))}
 		for range 1 + random.IntN(2) {
-			t := &roster.Token{Name: tokenName(random, names), Holder: holder.Name, Model: words(random, 0), Serial: serial(random), Lost: random.IntN(4) == 0}
+			t := &roster.Token{Name: tokenName(random, names), Holder: holder.Name, Model: without(words(random, 0), `,;:"[]`), Serial: serial(random), Lost: random.IntN(4) == 0}
 			t.KeyFile = "keys/" + strings.Trim(t.Name, ".") + ".pem"
 			t.URI = []string{"", "pkcs11:token=a%20b;object=c?module-path=/lib/x.so", "piv:serial=14470876;slot=9c"}[random.IntN(3)]
 			holder.Tokens, names = append(holder.Tokens, t), append(names, t.Name)
@@ -114,10 +114,10 @@ func randomPlan(random *rand.Rand) *plan.Plan {
 	if p.Kind != plan.Rotation || random.IntN(2) == 0 {
 		p.Targets = &plan.TargetsPlan{Version: 1 + random.Int64N(tufmeta.MaxInteger), Expires: opens}
 		for n := range random.IntN(3) {
-			p.Targets.Add = append(p.Targets.Add, plan.File{Path: fmt.Sprintf("%d%s", n, words(random, 0)), Length: random.Int64N(tufmeta.MaxInteger), SHA256: tufmeta.Digest([]byte{byte(random.Int())})})
+			p.Targets.Add = append(p.Targets.Add, plan.File{Path: fmt.Sprintf("%d%s", n, without(words(random, 0), `\?#%`)), Length: random.Int64N(tufmeta.MaxInteger), SHA256: tufmeta.Digest([]byte{byte(random.Int())})})
 		}
 		for n := range random.IntN(3) {
-			p.Targets.Remove = append(p.Targets.Remove, fmt.Sprintf("r%d%s", n, words(random, 0)))
+			p.Targets.Remove = append(p.Targets.Remove, fmt.Sprintf("r%d%s", n, without(words(random, 0), `\?#%`)))
 		}
 	}
 	if random.IntN(2) == 0 {
@@ -138,6 +138,15 @@ func words(random *rand.Rand, least int) string {
 		words = append(words, list[random.IntN(len(list))])
 	}
 	return strings.Join(words, " ")
+}
+
+// without leaves characters out that names may not have, and the blanks that
+// are then too many.
+func without(text, characters string) string {
+	for _, c := range characters {
+		text = strings.ReplaceAll(text, string(c), "")
+	}
+	return strings.Join(strings.Fields(text), " ")
 }
 
 func serial(random *rand.Rand) string {

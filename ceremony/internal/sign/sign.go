@@ -99,6 +99,11 @@ func Sign(approval review.Approval, payload folder.Version, keyIDs []string, pub
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("signing %s: no root lists this key for it", payload)
 	}
+	for _, key := range keys {
+		if !isHex(key.ID, 64) { // it is to be the name of a file
+			return nil, fmt.Errorf("signing %s: the key ID \"%s\" is no SHA-256 in hex", payload, tufmeta.Printable(key.ID))
+		}
+	}
 	digest := sha256.Sum256(doc.Payload)
 	sig, err := signer.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {

@@ -139,6 +139,9 @@ func TestGenesisOtherThanPlan(t *testing.T) {
 		{"a field more in root", func(c *ceremonytest.Ceremony) {
 			c.Edit("1.root.json", func(s object) { s["x-other"] = "value" })
 		}, `PLAN-MISMATCH, 1.root: field "x-other"`},
+		{"marked as a rehearsal", func(c *ceremonytest.Ceremony) {
+			c.Edit("1.root.json", func(s object) { s[tufmeta.RehearsalField] = true })
+		}, "PLAN-MISMATCH, 1.root: field \"" + tufmeta.RehearsalField + "\""},
 		{"delegations in targets", func(c *ceremonytest.Ceremony) {
 			c.Edit("1.targets.json", func(s object) { s["delegations"] = delegation(t, "stranger") })
 		}, `PLAN-MISMATCH, 1.targets: field "delegations"`},
@@ -150,6 +153,17 @@ func TestGenesisOtherThanPlan(t *testing.T) {
 		}, "JSON-STRICT, 1.root"},
 	} {
 		t.Run(row.name, func(t *testing.T) { conspire(t, ceremonytest.Genesis(t), row.lie, row.want) })
+	}
+}
+
+// A rehearsal whose metadata does not say so could be taken for the real thing.
+func TestRehearsalNotMarked(t *testing.T) {
+	for _, file := range []string{"1.root.json", "1.targets.json"} {
+		p := ceremonytest.GenesisPlan()
+		p.Rehearsal = true
+		conspire(t, ceremonytest.Start(t, p, nil), func(c *ceremonytest.Ceremony) {
+			c.Edit(file, func(s object) { delete(s, tufmeta.RehearsalField) })
+		}, "PLAN-MISMATCH, "+file[:len(file)-5]+": field \""+tufmeta.RehearsalField+"\"")
 	}
 }
 

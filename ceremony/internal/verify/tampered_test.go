@@ -190,7 +190,7 @@ func swap(t *testing.T, files folder.Files, name, old, new string) {
 // add puts a signature by a token into files that was made in another folder.
 func add(t *testing.T, files folder.Files, token string, other folder.Files) {
 	t.Helper()
-	c := &ceremonytest.Ceremony{Files: maps.Clone(other)}
+	c := ceremonytest.In(t, maps.Clone(other))
 	env, err := tufmeta.ParseEnvelope(files["metadata/2.root.json"])
 	if err != nil {
 		t.Fatal(err)
