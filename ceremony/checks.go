@@ -22,10 +22,11 @@ func checksCommand(env *environment) *cobra.Command {
 			fmt.Fprintln(env.out, "before. A plan may waive those marked so, for one subject, with a reason.")
 			for _, row := range check.Table {
 				waivable := ""
-				if row.Waivable {
-					waivable = ", can be waived"
+				if row.Waivable() {
+					waivable = ", can be waived for: " + row.Waiver
 				}
-				fmt.Fprintf(env.out, "\n%s  (%s; published: %s%s)\n", row.ID, row.Draft, row.Published, waivable)
+				fmt.Fprintln(env.out)
+				wrapTo(env.out, row.ID+"  ", "  ", fmt.Sprintf("(%s; published: %s%s)", row.Draft, row.Published, waivable))
 				wrapTo(env.out, "  ", "  ", row.Means)
 				wrapTo(env.out, "  do: ", "      ", row.Do)
 			}

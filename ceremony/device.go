@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"tufceremony/ceremony/internal/sign"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm"
 	"tufceremony/hsm/pkcs11"
@@ -145,6 +146,8 @@ func (s *signing) deviceHint(err error) error {
 		return hint(err, "%s, and nothing is tried again by itself; think before you run %s again", s.soFar(), again)
 	case errors.Is(err, hsm.ErrPINLocked):
 		return hint(err, "%s; only the PUK or the SO PIN opens the device again. Let the others sign: `ceremony status %s` says whether they are enough", s.soFar(), s.dir)
+	case errors.Is(err, sign.ErrDeviceLies):
+		return hint(err, "%s; run %s once more, and if it happens again put the device aside", s.soFar(), again)
 	case errors.Is(err, hsm.ErrLastTry):
 		return hint(err, "%s; have the holder type the PIN: run %s with --uri and the token's URI less pin-source", s.soFar(), again)
 	case errors.Is(err, hsm.ErrRemoved):

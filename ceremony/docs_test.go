@@ -136,10 +136,7 @@ refusal to a finding and a finding to a note. Review shows each waiver, and the 
 |---|---|---|---|
 `)
 	for _, row := range check.Table {
-		waivable := ""
-		if row.Waivable {
-			waivable = "yes"
-		}
+		waivable := row.Waiver
 		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s |\n", row.ID, strings.ToLower(row.ID), row.Draft, row.Published, waivable)
 	}
 	for _, row := range check.Table {

@@ -60,12 +60,24 @@ func runDraft(env *environment, dir string) error {
 	printResults(env.out, report.Results)
 	printQuorums(env.out, report)
 	if err := check.Refuse(report.Results); err != nil {
-		if slices.ContainsFunc(check.Refusals(report.Results), func(r check.Result) bool { return r.Check == "EVENT-MISMATCH" }) {
-			return &hinted{err, draftedBefore}
-		}
-		return err
+		return draftHint(err, check.Refusals(report.Results))
 	}
 	return writeDraft(env, dir, files, payloads, report)
+}
+
+// draftHint says what the planner does about a refusal; the table speaks to
+// those who are about to sign.
+func draftHint(err error, refusals []check.Result) error {
+	is := func(id string) bool {
+		return slices.ContainsFunc(refusals, func(r check.Result) bool { return r.Check == id })
+	}
+	switch {
+	case is("EVENT-MISMATCH"):
+		return &hinted{err, draftedBefore}
+	case is("PLAN-MISMATCH"):
+		return &hinted{err, "mend the plan, or what lies in trusted/, and draft again; nothing was written"}
+	}
+	return err
 }
 
 // draftedBefore is what to do about a plan that was edited after drafting.
@@ -103,11 +115,12 @@ func writeDraft(env *environment, dir string, files, payloads folder.Files, repo
 		wrote = true
 	}
 	fmt.Fprintln(env.out)
+	verb := "Drafted"
 	if !wrote {
-		fmt.Fprintln(env.out, "The payloads were drafted before; nothing has changed.")
+		verb = "Unchanged:"
 	}
 	for _, d := range report.Documents {
-		fmt.Fprintf(env.out, "Drafted payload/%s\n", d.Version.File())
+		fmt.Fprintf(env.out, "%s payload/%s\n", verb, d.Version.File())
 	}
 	fmt.Fprintf(env.out, "Next: ceremony review %s\n", dir)
 	return nil

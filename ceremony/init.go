@@ -36,7 +36,7 @@ func initCommand(env *environment) *cobra.Command {
 		Short: "make a ceremony folder with a commented plan",
 		Long: `init writes plan.yaml for people to complete and read aloud, filled in from the
 trusted root, and puts what is trusted beside it. Nothing is decided by it: draft
-names every field that is still open.`,
+names the next field that is still open.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if !slices.Contains([]plan.Kind{plan.Genesis, plan.Rotation, plan.Targets}, plan.Kind(o.kind)) {
@@ -52,7 +52,7 @@ names every field that is still open.`,
 	_ = c.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions([]string{"genesis", "rotation", "targets"}, cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().StringArrayVar(&o.roots, "trusted-root", nil, "the published root `FILE` to go on from; earlier ones may be named too")
 	c.Flags().StringVar(&o.targets, "trusted-targets", "", "the published targets `FILE` to go on from")
-	c.Flags().StringVar(&o.roster, "roster", "", "an earlier ceremony folder or bundle, `FROM` which names and devices are taken")
+	c.Flags().StringVar(&o.roster, "roster", "", "take names and devices from this earlier ceremony `FOLDER` or bundle")
 	c.Flags().StringVar(&o.add, "add", "", "list the files below `FOLDER` as targets to add")
 	return c
 }

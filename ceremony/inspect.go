@@ -84,6 +84,9 @@ func inspectFiles(names []string) (*inspection, error) {
 			return nil, hint(fmt.Errorf("reading metadata: %w", err), "name metadata files, like 1.root.json")
 		}
 		env, err := tufmeta.ParseEnvelope(data)
+		if signed, canonical := tufmeta.ParseSigned(data); err != nil && canonical == nil && signed["_type"] != nil {
+			return nil, hint(fmt.Errorf("reading %q: it is a payload, which has no signatures", name), "`ceremony review DIR` shows the payloads of a ceremony folder")
+		}
 		if err != nil {
 			return nil, hint(fmt.Errorf("reading %q: %w: JSON-STRICT", name, err), "get the file again from where it was published")
 		}

@@ -17,6 +17,7 @@ import (
 	"tufceremony/ceremony/internal/bundle"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/publish"
+	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/ceremony/internal/verify"
 )
 
@@ -70,7 +71,7 @@ func runPublish(env *environment, file, dir string, o publishOptions) error {
 	}
 	p, err := publish.Prepare(repository, verified, options)
 	if err != nil {
-		return hint(err, "nothing was written")
+		return refusedHint(hint(err, "nothing was written"))
 	}
 	if p.Window != "" {
 		wrapTo(env.out, "WINDOW: ", "  ", "once this is written, clients refuse the repository until its signer has put snapshot and timestamp for it: "+p.Window)
@@ -92,7 +93,7 @@ func firstRoot(env *environment, file, id string) ([]byte, error) {
 	}
 	files, err := bundle.Decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("%q: %w", file, err)
+		return nil, hint(fmt.Errorf("%q: %w", file, err), bundleHint)
 	}
 	root, ok := files[folder.Metadata+"/1.root.json"]
 	if !ok {
@@ -160,6 +161,9 @@ func printPublished(w io.Writer, p *publish.Publication, dir string) {
 		wrapTo(w, "", "", "No order of single files is safe for this change, so metadata/ was exchanged as a whole.")
 	}
 	if len(p.Missing) > 0 {
-		wrapTo(w, "", "", "Put the files of new targets in place before snapshot lists them: "+strings.Join(p.Missing, ", "))
+		fmt.Fprintln(w, "Put the files of new targets in place before snapshot lists them:")
+		for _, name := range p.Missing {
+			fmt.Fprintf(w, "  %s\n", tufmeta.Printable(name))
+		}
 	}
 }

@@ -132,7 +132,7 @@ func (r *rehearsal) genesisPlan(text string) (string, error) {
 const waiverText = `waivers:  # read each aloud, with its reason
   - check: THRESHOLD-MARGIN
     subject: "targets"
-    reason: "three of the holders sign targets, and a spare is provisioned"`
+    reason: "three holders sign targets, and a spare is provisioned"`
 
 // describe fills in where a token is, after the line with its name.
 func (r *rehearsal) describe(text, token string) (string, error) {
@@ -257,12 +257,12 @@ func (r *rehearsal) epilogue() {
 	at := func(path string) string { return filepath.ToSlash(filepath.Join(r.kept, path)) }
 	fmt.Fprintf(r.env.out, `
 What to look at:
-  %s  what was decided
-  ceremony review %s  what was signed
+  %s  # what was decided
+  ceremony review %s  # what was signed
   ceremony inspect %s %s
   ceremony verify %s --trusted-root %s
-  tar -tf %s  what a bundle has
-  %s  what clients ship with and fetch
+  tar -tf %s  # what a bundle has
+  %s  # what clients ship with and fetch
 `, at("coordinator/rotation/plan.yaml"), at("coordinator/rotation"), at("repository/metadata/1.root.json"), at("repository/metadata/2.root.json"),
 		at("rotation.bundle"), at("repository/root.json"), at("rotation.bundle"), at("repository"))
 }

@@ -25,7 +25,7 @@ func rehearseCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rehearse",
 		Short: "hold a whole ceremony with tokens made for the occasion",
-		Long: `rehearse holds a genesis ceremony, the rotation a year later, and publishes both.
+		Long: `rehearse holds a genesis ceremony, the rotation eleven months later, and publishes both.
 It runs the commands of the real day, and shows who types them and what they
 see. Five holders, root 3 of 5, targets 2 of 3, one online key; in the rotation
 one holder leaves, one joins and one has a new device. Nothing that it makes can

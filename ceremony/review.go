@@ -128,7 +128,7 @@ func printReview(w io.Writer, r *review.Report) {
 	}
 	printDevices(w, r)
 	printResults(w, r.Results)
-	fmt.Fprintln(w, "\nThe event ID stands for plan, trusted metadata and payloads. Compare all of it:")
+	fmt.Fprintln(w, "\nThe event ID stands for plan, keys, trusted metadata and payloads. Compare all\nof it:")
 	printDigest(w, r.Event.String(), tufmeta.Words(r.Event[:]))
 	fmt.Fprintf(w, "To approve, a holder types its first four words:\n  %s\n", r.Event.Words())
 }

@@ -216,13 +216,17 @@ func (s *signing) run(todo []task, approve string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.env.out, "\nToken %s is here: %s. It will sign:\n", s.token.Name, s.device)
+	fmt.Fprintln(s.env.out)
+	wrapTo(s.env.out, "", "  ", fmt.Sprintf("Token %s is here: %s. It will sign:", s.token.Name, s.device))
 	for _, t := range todo {
 		fmt.Fprintf(s.env.out, "  %s\n", t.payload)
 	}
 	approval, err := s.approve(approve)
 	if err != nil {
 		return err
+	}
+	if err := durable.Writable(s.dir); err != nil {
+		return hint(err, "nothing was signed and no PIN was asked for; mend the medium and run the command again")
 	}
 	signer, err := device.Signer(key, &pinPrompter{s.env, s.token.Name})
 	if err != nil {

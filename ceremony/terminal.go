@@ -19,7 +19,7 @@ import (
 type terminal struct{}
 
 var (
-	errNoTerminal  = errors.New("asking: there is no terminal to ask at")
+	errNoTerminal  = errors.New("there is no terminal to ask at")
 	errStopped     = errors.New("stopped from the keyboard")
 	errInterrupted = &hinted{errStopped, "nothing was written; the device is free again"}
 )

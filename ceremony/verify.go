@@ -70,6 +70,9 @@ func judgeAt(env *environment, at string) (time.Time, error) {
 	return time.Parse(tufmeta.TimeFormat, at)
 }
 
+// bundleHint is what to do about a file that is no bundle, or no longer one.
+const bundleHint = "get the bundle again from where it was sealed, and compare its SHA-256 with the one that was read aloud"
+
 func verifyBundle(file string, trusted []byte, at time.Time) (verify.Verified, []byte, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -77,7 +80,7 @@ func verifyBundle(file string, trusted []byte, at time.Time) (verify.Verified, [
 	}
 	files, err := bundle.Decode(data)
 	if err != nil {
-		return verify.Verified{}, nil, hint(fmt.Errorf("%q: %w", file, err), "get the bundle again from where it was sealed, and compare its SHA-256 with the one that was read aloud")
+		return verify.Verified{}, nil, hint(fmt.Errorf("%q: %w", file, err), bundleHint)
 	}
 	verified, err := verify.Files(files, trusted, at)
 	return verified, data, refusedHint(err)

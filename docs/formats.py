@@ -188,7 +188,7 @@ def line_again(line):
     order = ("act", "at", "binary", "event", "role", "version", "digest", "token", "device", "keyids", "taken", "waivers", "prev")
     want(set(line) <= set(order), "a line of record has an unknown member")
     text = json.dumps({name: line[name] for name in order if name in line}, separators=(",", ":"), ensure_ascii=False)
-    for c in "<>&\u2028\u2029":
+    for c in "\u2028\u2029":
         text = text.replace(c, "\\u%04x" % ord(c))
     return text.encode("utf-8")
 

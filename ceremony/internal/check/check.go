@@ -42,10 +42,13 @@ type Check struct {
 	ID        string `json:"id"`
 	Draft     Level  `json:"draft"`
 	Published Level  `json:"published"`
-	Waivable  bool   `json:"waivable"`
+	Waiver    string `json:"waiver,omitempty"` // what a waiver's subject is; empty: it cannot be waived
 	Means     string `json:"means"`
 	Do        string `json:"do"`
 }
+
+// Waivable reports whether a plan may waive the check.
+func (c Check) Waivable() bool { return c.Waiver != "" }
 
 // Result is one finding: which check, of what, and in words. Subject is what a
 // waiver names: a role, a token, a file. Level is set by Weigh.
@@ -59,7 +62,9 @@ type Result struct {
 
 // Waiver lowers one check for one subject by one level.
 type Waiver struct {
-	Check, Subject, Reason string
+	Check   string `json:"check"`
+	Subject string `json:"subject"`
+	Reason  string `json:"reason"`
 }
 
 // New makes a result. An ID that is not in the table is a mistake in the

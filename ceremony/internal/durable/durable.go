@@ -57,6 +57,17 @@ func Ensure(path string, data []byte) (bool, error) {
 // Replace writes a file in the place of the one that has its name, if any.
 func Replace(path string, data []byte) error { return write(path, data, os.Rename) }
 
+// Writable tries whether files can be made in a folder, and leaves none: before
+// something is done that cannot be done twice for nothing.
+func Writable(dir string) error {
+	probe := filepath.Join(dir, ".probe"+partial)
+	f, err := os.OpenFile(probe, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return fmt.Errorf("writing into %q: %w", dir, err)
+	}
+	return errors.Join(f.Close(), os.Remove(probe))
+}
+
 func write(path string, data []byte, rename func(from, to string) error) error {
 	dir, name := filepath.Split(path)
 	temporary := filepath.Join(dir, "."+name+partial)

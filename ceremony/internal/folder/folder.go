@@ -215,9 +215,9 @@ func EventOf(digests map[string]string) Event {
 func (e Event) String() string { return hex.EncodeToString(e[:]) }
 
 // Words are the first four words of the event ID: what a holder types to
-// approve it. Four words are 32 bits; whoever can choose the content freely
-// finds a second one with the same words in hours, which is why all of the ID
-// is shown and read aloud at review.
+// approve what the review has just shown. Four words are 32 bits, and whoever
+// may choose the content quickly finds another with the same ones, so nothing
+// relies on them alone: all of the ID is shown at review, and read aloud.
 func (e Event) Words() string { return tufmeta.Words(e[:4]) }
 
 // IsZero reports that no event was computed.

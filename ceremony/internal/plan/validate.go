@@ -103,7 +103,7 @@ func (v *validator) token(at string, t tok) {
 	file, inKeys := strings.CutPrefix(t.Key, folder.Keys+"/")
 	v.want(inKeys && folder.SafeName(file), at+".key", fmt.Sprintf("is %q", t.Key), "name the file with the public key, like keys/"+t.Name+".pem")
 	scheme, _, _ := strings.Cut(t.URI, ":")
-	v.want(t.URI == "" || slices.Contains([]string{"soft", "pkcs11", "piv"}, scheme), at+".uri", fmt.Sprintf("is %q", t.URI), "write a token URI: pkcs11:token=…;object=…?module-path=/…")
+	v.want(t.URI == "" || slices.Contains([]string{"soft", "pkcs11"}, scheme), at+".uri", fmt.Sprintf("is %q", t.URI), "write a token URI: pkcs11:token=…;object=…?module-path=/…")
 	v.want(!strings.Contains(t.URI, "pin-value"), at+".uri", "has a PIN in it", "take pin-value out, and change that PIN: it has been written down")
 }
 
@@ -184,7 +184,7 @@ func (v *validator) path(field, path string, seen map[string]bool) {
 func (v *validator) waiver(at string, w waiver) {
 	row, ok := check.Lookup(w.Check)
 	v.want(ok, at+".check", fmt.Sprintf("is %q", w.Check), "`ceremony checks` lists the IDs")
-	v.want(row.Waivable, at+".check", "is "+w.Check+", which cannot be waived", "mend what it finds: "+row.Do)
+	v.want(row.Waivable(), at+".check", "is "+w.Check+", which cannot be waived", "mend what it finds: "+row.Do)
 	v.want(w.Subject != "", at+".subject", "is empty", "write what the waiver is for, as the finding names it")
 	v.want(len(strings.Fields(w.Reason)) >= 3, at+".reason", fmt.Sprintf("is %q", w.Reason), "write a reason that stands up when it is read aloud")
 }

@@ -95,7 +95,7 @@ func randomPlan(random *rand.Rand) *plan.Plan {
 		for range 1 + random.IntN(2) {
 			t := &roster.Token{Name: tokenName(random, names), Holder: holder.Name, Model: without(words(random, 0), `,;:"[]`), Serial: serial(random), Lost: random.IntN(4) == 0}
 			t.KeyFile = "keys/" + strings.Trim(t.Name, ".") + ".pem"
-			t.URI = []string{"", "pkcs11:token=a%20b;object=c?module-path=/lib/x.so", "piv:serial=14470876;slot=9c"}[random.IntN(3)]
+			t.URI = []string{"", "pkcs11:token=a%20b;object=c?module-path=/lib/x.so", "pkcs11:serial=14470876?module-path=/lib/x.so"}[random.IntN(3)]
 			holder.Tokens, names = append(holder.Tokens, t), append(names, t.Name)
 		}
 		p.Roster.Holders = append(p.Roster.Holders, holder)

@@ -85,7 +85,7 @@ func Append(dir, sitting string, lines ...Line) error {
 	chain := bytes.Clone(old)
 	for _, line := range lines {
 		line.Prev = prev
-		text, err := json.Marshal(line)
+		text, err := encode(line)
 		if err != nil {
 			return fmt.Errorf("adding to the record: %w", err)
 		}
@@ -105,6 +105,15 @@ func head(data []byte) (string, error) {
 	return tufmeta.Digest(text[len(text)-1]), nil
 }
 
+// encode writes a line as JSON, with nothing escaped but what JSON wants.
+func encode(line Line) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(line)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
 func parse(data []byte) ([]Line, error) {
 	var lines []Line
 	prev := none
@@ -116,7 +125,7 @@ func parse(data []byte) ([]Line, error) {
 		if err := d.Decode(&line); err != nil || !whole || d.More() {
 			return nil, fmt.Errorf("line %d is not a line of record", n)
 		}
-		if again, err := json.Marshal(line); err != nil || !bytes.Equal(again, text) {
+		if again, err := encode(line); err != nil || !bytes.Equal(again, text) {
 			return nil, fmt.Errorf("line %d is not written as a line of record is", n)
 		}
 		if line.Prev != prev {

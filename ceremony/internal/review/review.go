@@ -18,6 +18,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -279,7 +280,13 @@ func (r *Report) Approve(typed string, now time.Time) (Approval, error) {
 	if !tufmeta.SameWords(typed, r.Event.Words()) {
 		return Approval{}, ErrWords
 	}
-	return Approval{r}, nil
+	approved := *r // what happens to the report from here on changes nothing
+	approved.Documents = slices.Clone(r.Documents)
+	for i := range approved.Documents {
+		approved.Documents[i].Payload = slices.Clone(r.Documents[i].Payload)
+	}
+	approved.files = maps.Clone(r.files)
+	return Approval{&approved}, nil
 }
 
 // ErrWords: the typed words are not those of the event.

@@ -25,6 +25,9 @@ func (r *reviewer) targets(v folder.Version, signed map[string]any) ([]Change, e
 		old, tree = r.oldTargets, r.oldTargetsEnv.Signed
 	}
 	r.sequence(v, targets.Version, old.Version)
+	if r.oldRoot != nil && r.oldTargets == nil {
+		r.say("TARGETS-FIRST", "targets", "nothing of targets is trusted, so this is its first version")
+	}
 	if r.plan.Targets != nil {
 		r.targetsAsPlanned(v, tree, signed, targets.Common)
 	}

@@ -32,6 +32,10 @@ import (
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
+// ErrDeviceLies: the device returned, without an error, a signature that is not
+// one. Modules have been seen to.
+var ErrDeviceLies = errors.New("it was not kept")
+
 // File is a signature file: signatures/13.root/KEYID.json. All but Version are
 // text, digests and the signature in lower-case hex.
 type File struct {
@@ -112,7 +116,7 @@ func Sign(approval review.Approval, payload folder.Version, keyIDs []string, pub
 	var files []File
 	for _, key := range keys {
 		if err := key.Verify(doc.Payload, sig); err != nil {
-			return nil, fmt.Errorf("checking what the device signed for %s: %w: SIG-INVALID", payload, err)
+			return nil, fmt.Errorf("checking what the device signed for %s: %w: %w: SIG-INVALID", payload, err, ErrDeviceLies)
 		}
 		files = append(files, File{report.Event.String(), key.ID, doc.Digest, payload.Role, hex.EncodeToString(sig), payload.Version})
 	}

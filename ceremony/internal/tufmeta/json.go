@@ -105,7 +105,7 @@ func (p *parser) value(depth int) (any, error) {
 	case c == 'n':
 		return nil, p.literal("null")
 	}
-	return nil, p.fail("byte 0x%02x cannot begin a value", p.peek())
+	return nil, p.fail("it is not JSON: byte 0x%02x cannot begin a value", p.peek())
 }
 
 func (p *parser) literal(word string) error {
