@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tufceremony/ceremony/internal/bundle"
+	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/publish"
+	"tufceremony/ceremony/internal/verify"
+)
+
+func publishRotation(r *rehearsal, online string) error {
+	return r.types("publisher", "publish", "../rotation.bundle", "../repository", "--online-key", online, "--targets", "../files/second")
+}
+
+// TestOnlineKeySignsNothingOfStrangers: whoever may write to the repository and
+// has no key puts a timestamp there that nobody signed, near the last version
+// that clients would ever take. The online key does not go on from it.
+func TestOnlineKeySignsNothingOfStrangers(t *testing.T) {
+	r := beforePublication(t, "online.pem")
+	path := filepath.Join(r.dir, "repository", "metadata", "timestamp.json")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t, filepath.Join(r.dir, "repository"))
+	for name, planted := range map[string][]byte{
+		"unsigned, far ahead": bytes.Replace(good, []byte(`"version":1}`), []byte(`"version":9007199254740989}`), 1),
+		"not metadata":        []byte("{}"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if bytes.Equal(planted, good) {
+				t.Fatal("the timestamp was not changed")
+			}
+			if err := os.WriteFile(path, planted, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			var screen bytes.Buffer
+			r.env = rehearsalEnv(&screen)
+			if err := publishRotation(r, "online.pem"); err == nil {
+				t.Error("it was published")
+			}
+			wantOnScreen(t, &screen, "timestamp.json is not signed under any root of the repository")
+			after := tree(t, filepath.Join(r.dir, "repository"))
+			after["metadata/timestamp.json"] = string(good)
+			if len(after) != len(before) {
+				t.Error("something was written")
+			}
+		})
+	}
+}
+
+// TestSomebodyElseWrites: an online signer goes on while metadata/ is being
+// exchanged. Its file is not lost, and the publisher is told.
+func TestSomebodyElseWrites(t *testing.T) {
+	r := beforePublication(t, "other.pem")
+	live := filepath.Join(r.dir, "repository", "metadata")
+	var screen bytes.Buffer
+	r.env = rehearsalEnv(&screen)
+	durable.Step = func(act, path string) {
+		if act == "exchange" {
+			if err := os.WriteFile(filepath.Join(live, "9.snapshot.json"), []byte("{}"), 0o644); err != nil {
+				t.Error(err)
+			}
+			durable.Step = func(string, string) {}
+		}
+	}
+	defer func() { durable.Step = func(string, string) {} }()
+	if err := publishRotation(r, "other.pem"); err == nil {
+		t.Error("it was published")
+	}
+	wantOnScreen(t, &screen, "somebody else has written to metadata/ meanwhile")
+	if _, err := os.Stat(filepath.Join(live, "9.snapshot.json")); err != nil {
+		t.Error("the other's file is lost:", err)
+	}
+	if _, err := os.Stat(filepath.Join(live, "2.root.json")); err == nil {
+		t.Error("root 2 is published all the same")
+	}
+}
+
+// TestStoppedGenesis stops the first publication of a repository at each step:
+// run again it completes, root 1 included.
+func TestStoppedGenesis(t *testing.T) {
+	r := heldGenesis(t)
+	source := r.dir
+	for n := 1; ; n++ {
+		r.dir = copyTree(t, source)
+		stopped := stopAt(n, r.publishGenesis)
+		if !stopped {
+			if n < 10 {
+				t.Errorf("only %d steps", n)
+			}
+			return
+		}
+		if err := r.publishGenesis(); err != nil {
+			t.Fatalf("stopped at step %d, then: %v", n, err)
+		}
+		repository := filepath.Join(r.dir, "repository")
+		if _, err := os.Stat(filepath.Join(repository, "metadata", "1.root.json")); err != nil {
+			t.Errorf("stopped at step %d: %v", n, err)
+		}
+		got, err := goTUF(t, serve(t, repository), filepath.Join(repository, "root.json"), t.TempDir(), "hello.txt", filepath.Join(t.TempDir(), "out"))
+		if want := (versions{1, 1, 1, 1}); err != nil || got != want {
+			t.Errorf("stopped at step %d: clients trust %+v, %v", n, got, err)
+		}
+	}
+}
+
+// heldGenesis is a rehearsal up to the publication of the genesis.
+func heldGenesis(t *testing.T) *rehearsal {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	env := rehearsalEnv(t.Output())
+	r, err := newRehearsal(env, rehearseOptions{}, env.today(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hold := func() error { return r.hold("genesis", []string{"holder-1", "holder-2", "holder-4"}) }
+	for _, act := range []func() error{r.prepare, r.genesisFolder, hold} {
+		if err := act(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+// TestAdmits: a verified rehearsal does not go into a repository whose first
+// root is not of a rehearsal, whatever its signatures.
+func TestAdmits(t *testing.T) {
+	r := heldGenesis(t)
+	data, err := os.ReadFile(filepath.Join(r.dir, "genesis.bundle"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := bundle.Decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := files["metadata/1.root.json"]
+	v, err := verify.Files(files, root, r.now.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := publish.Admits(&publish.Repository{First: root}, v); err != nil {
+		t.Errorf("its own repository: %v", err)
+	}
+	unmarked := []byte(strings.Replace(string(root), `,"x-ceremony-rehearsal":true`, "", 1))
+	if bytes.Equal(unmarked, root) {
+		t.Fatal("the root has no mark")
+	}
+	var refused *publish.RehearsalError
+	if err := publish.Admits(&publish.Repository{First: unmarked}, v); !errors.As(err, &refused) || !refused.Bundle {
+		t.Errorf("a real repository: %v", err)
+	}
+	if err := publish.Admits(&publish.Repository{First: root}, verify.Verified{}); err == nil {
+		t.Error("nothing verified was admitted")
+	}
+}
