@@ -149,9 +149,6 @@ func keyID(t *testing.T, token string) string {
 	return ceremonytest.Object(t, token).ID
 }
 
-var root2 = folder.Version{Role: "root", Version: 2}
-var targets2 = folder.Version{Role: "targets", Version: 2}
-
 func version(t *testing.T, data []byte) int64 {
 	t.Helper()
 	env, err := tufmeta.ParseEnvelope(data)
