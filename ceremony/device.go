@@ -6,10 +6,12 @@ import (
 	"path/filepath"
 	"strings"
 
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/sign"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm"
 	"tufceremony/hsm/pkcs11"
+	"tufceremony/hsm/pkcs11/uri"
 	"tufceremony/hsm/soft"
 )
 
@@ -33,14 +35,14 @@ func openToken(uri, dir string) (hsm.Token, error) {
 
 // open finds the device. Nothing has been asked of its holder yet.
 func (s *signing) open() (hsm.Token, error) {
-	if s.token.URI == "" {
+	if s.uri == "" {
 		return nil, hint(fmt.Errorf("signing: the plan does not say where the device of token %q is", s.token.Name),
 			"say where it is on this machine: --uri 'pkcs11:token=…;object=…?module-path=/…'. Its key and serial are compared with the plan all the same")
 	}
-	if err := trustedModule(s.token.URI, s.elsewhere); err != nil {
+	if err := trustedModule(s.uri, s.elsewhere); err != nil {
 		return nil, err
 	}
-	device, err := openToken(s.token.URI, s.dir)
+	device, err := openToken(s.uri, s.dir)
 	if err != nil {
 		return nil, s.deviceHint(fmt.Errorf("signing with token %q: %w", s.token.Name, err))
 	}
@@ -51,8 +53,8 @@ func (s *signing) open() (hsm.Token, error) {
 // it is, its serial and its key, stays the plan's to say; how its PIN is given
 // does too.
 func (s *signing) at(uri string) error {
-	token, rehearsal := s.token, s.report.Plan.Rehearsal
-	switch {
+	s.uri = s.token.URI
+	switch rehearsal := s.report.Plan.Rehearsal; {
 	case uri == "":
 		return nil
 	case strings.Contains(uri, "pin-source") || strings.Contains(uri, "pin-value"):
@@ -60,7 +62,7 @@ func (s *signing) at(uri string) error {
 	case strings.HasPrefix(uri, "soft:") && !rehearsal:
 		return hint(errors.New("signing: --uri names a software token, which only a rehearsal may use"), "name a device")
 	}
-	token.URI, s.elsewhere = uri, true
+	s.uri, s.elsewhere = uri, true
 	return nil
 }
 
@@ -90,6 +92,31 @@ func (s *signing) match(device hsm.Token) (hsm.Key, error) {
 	}
 	return hsm.Key{}, hint(fmt.Errorf("signing: the device does not hold the key that the plan has for token %q: SIG-FOREIGN", s.token.Name),
 		"it may be another holder's device; no PIN was asked for, and nothing was signed")
+}
+
+// plannedDevices reads the plan's URIs as signing will, long before a holder
+// sits there.
+func plannedDevices(p *plan.Plan) error {
+	for _, t := range p.Roster.Tokens() {
+		switch scheme, _, _ := strings.Cut(t.URI, ":"); scheme {
+		case "soft":
+			if _, _, err := soft.ParseURI(t.URI); err != nil {
+				return hint(fmt.Errorf("reading the uri of token %q: %w", t.Name, err), "correct it in plan.yaml")
+			}
+		case "pkcs11":
+			u, err := uri.Parse(t.URI)
+			if err != nil {
+				return hint(fmt.Errorf("reading the uri of token %q: %w", t.Name, err), "correct it in plan.yaml")
+			}
+			if u.ModulePath == "" {
+				return hint(fmt.Errorf("reading the uri of token %q: it has no module-path", t.Name), "add ?module-path=/… with the module's file")
+			}
+			if made := strings.HasPrefix(u.Token, rehearsalLabel); u.Token != "" && made != p.Rehearsal {
+				return hint(fmt.Errorf("reading the uri of token %q: its label is %q, and labels that begin with %q are for rehearsals", t.Name, u.Token, rehearsalLabel), "a rehearsal has tokens of its own, and so has the real day")
+			}
+		}
+	}
+	return nil
 }
 
 // rehearsalLabel is how the labels of PKCS#11 tokens begin that are made for
@@ -154,6 +181,8 @@ func (s *signing) deviceHint(err error) error {
 		return hint(err, "%s; insert the device again and run %s", s.soFar(), again)
 	case errors.Is(err, hsm.ErrTouchMissed):
 		return hint(err, "%s, and no PIN try was spent; run %s again and touch the device when it blinks", s.soFar(), again)
+	case s.elsewhere:
+		return hint(err, "%s; correct --uri, or insert the device", s.soFar())
 	case errors.Is(err, hsm.ErrNotFound):
 		return hint(err, "insert the device that the plan names for token %q, and run %s again", s.token.Name, again)
 	}

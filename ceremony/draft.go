@@ -42,6 +42,14 @@ func runDraft(env *environment, dir string) error {
 	if err != nil {
 		return err
 	}
+	if now := env.today(); now.After(p.Closes) {
+		x := check.New("CLOCK", "window.closes", "signing closes on %s, and this machine says %s: nobody could sign", p.Closes.Format(tufmeta.TimeFormat), now.Format(tufmeta.TimeFormat))
+		x.Level = check.Refusal
+		return &hinted{check.Refuse([]check.Result{x}), "correct window: in plan.yaml, or this machine's clock"}
+	}
+	if err := plannedDevices(p); err != nil {
+		return err
+	}
 	payloads, err := draft.Payloads(p, files)
 	if err != nil {
 		return hint(err, "compare plan.yaml with what lies in %s", filepath.Join(dir, folder.Trusted))
@@ -74,6 +82,10 @@ func draftHint(err error, refusals []check.Result) error {
 	switch {
 	case is("EVENT-MISMATCH"):
 		return &hinted{err, draftedBefore}
+	case slices.ContainsFunc(refusals, func(r check.Result) bool {
+		return r.Check == "EXPIRES-PAST" && !strings.HasPrefix(r.Subject, "trusted ")
+	}):
+		return &hinted{err, "write a later expiry into plan.yaml: later than window.closes"}
 	case is("PLAN-MISMATCH"):
 		return &hinted{err, "mend the plan, or what lies in trusted/, and draft again; nothing was written"}
 	}

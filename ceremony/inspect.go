@@ -1,14 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"tufceremony/ceremony/internal/bundle"
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/roster"
@@ -39,6 +42,7 @@ chain is missing or invalid. Findings, expiry included, do not change it.`,
 			if i.chain, err = inspect.Chain(i.roots, when); err != nil {
 				return hint(err, "the file is not used any further; `ceremony checks` explains JSON-STRICT")
 			}
+			i.at = when
 			i.judgeOthers(when)
 			if asJSON {
 				err = printJSON(env.out, i.json())
@@ -64,6 +68,7 @@ type inspection struct {
 	others []other
 	chain  *inspect.Roots
 	broken []check.Result
+	at     time.Time // at which expiry is judged
 }
 
 // other is a file that is no root.
@@ -83,6 +88,9 @@ func inspectFiles(names []string) (*inspection, error) {
 		if err != nil {
 			return nil, hint(fmt.Errorf("reading metadata: %w", err), "name metadata files, like 1.root.json")
 		}
+		if _, err := bundle.Decode(data); err == nil {
+			return nil, hint(fmt.Errorf("reading %q: it is a bundle", name), "`ceremony verify %s --trusted-root ROOT` looks inside", name)
+		}
 		env, err := tufmeta.ParseEnvelope(data)
 		if signed, canonical := tufmeta.ParseSigned(data); err != nil && canonical == nil && signed["_type"] != nil {
 			return nil, hint(fmt.Errorf("reading %q: it is a payload, which has no signatures", name), "`ceremony review DIR` shows the payloads of a ceremony folder")
@@ -95,6 +103,9 @@ func inspectFiles(names []string) (*inspection, error) {
 			return nil, hint(fmt.Errorf("reading %q: %w: JSON-STRICT", name, err), "get the file again from where it was published")
 		}
 		if common.Type == "root" {
+			if slices.ContainsFunc(i.roots, func(f inspect.File) bool { return bytes.Equal(f.Data, data) }) {
+				continue // a copy of one that is named too, like a repository's root.json
+			}
 			i.roots = append(i.roots, inspect.File{Name: name, Data: data})
 			continue
 		}
@@ -135,7 +146,7 @@ func (i *inspection) judgeOthers(at time.Time) {
 func (i *inspection) print(w io.Writer) {
 	for _, l := range i.chain.Links {
 		r := l.Root
-		fmt.Fprintf(w, "root %d, expires %s\n", r.Version, tufmeta.Printable(r.Expires))
+		fmt.Fprintf(w, "root %d, %s\n", r.Version, i.expiry(r.Common))
 		for _, name := range tufmeta.TopRoles {
 			printRole(w, r, name)
 		}
@@ -147,7 +158,7 @@ func (i *inspection) print(w io.Writer) {
 		printFound(w, l.Results)
 	}
 	for _, o := range i.others {
-		fmt.Fprintf(w, "%s %d, expires %s\n", tufmeta.Printable(o.common.Type), o.common.Version, tufmeta.Printable(o.common.Expires))
+		fmt.Fprintf(w, "%s %d, %s\n", tufmeta.Printable(o.common.Type), o.common.Version, i.expiry(o.common))
 		if o.tally == nil {
 			fmt.Fprintln(w, "  signatures: not checked; name its root too")
 		} else {
@@ -155,11 +166,47 @@ func (i *inspection) print(w io.Writer) {
 		}
 		printFound(w, o.found)
 	}
+	i.printFirst(w)
 	switch n := len(i.chain.Links); {
 	case n > 1 && i.chain.Valid():
 		fmt.Fprintf(w, "The chain holds from root %d to root %d.\n", i.chain.Links[0].Root.Version, i.chain.Last().Root.Version)
 	case n > 1:
 		fmt.Fprintln(w, "The chain does not hold.")
+	}
+}
+
+// expiry says until when metadata is good, and how long that is.
+func (i *inspection) expiry(c tufmeta.Common) string {
+	t, err := c.ExpiresAt()
+	switch {
+	case err != nil:
+		return "expires " + tufmeta.Printable(c.Expires)
+	case !t.After(i.at):
+		return fmt.Sprintf("EXPIRED %s ago (%s)", inspect.Days(t, i.at), tufmeta.Printable(c.Expires))
+	}
+	return fmt.Sprintf("expires %s, in %s", tufmeta.Printable(c.Expires), inspect.Days(i.at, t))
+}
+
+// printFirst names what stops clients first: of each role the newest counts.
+func (i *inspection) printFirst(w io.Writer) {
+	newest := map[string]tufmeta.Common{}
+	if len(i.chain.Links) > 0 {
+		newest["root"] = i.chain.Last().Root.Common
+	}
+	for _, o := range i.others {
+		if o.common.Version > newest[o.common.Type].Version {
+			newest[o.common.Type] = o.common
+		}
+	}
+	var first tufmeta.Common
+	var when time.Time
+	for _, role := range slices.Sorted(maps.Keys(newest)) {
+		if t, err := newest[role].ExpiresAt(); err == nil && (when.IsZero() || t.Before(when)) {
+			first, when = newest[role], t
+		}
+	}
+	if len(newest) > 1 {
+		fmt.Fprintf(w, "First to expire: %s %d, %s.\n", tufmeta.Printable(first.Type), first.Version, i.expiry(first))
 	}
 }
 

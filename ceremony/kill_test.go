@@ -29,6 +29,16 @@ func (m *pinFiles) make(holder, name string) (stock, error) {
 	return s, os.WriteFile(file, s.pin, 0o600)
 }
 
+// stepwise passes a test over under the race detector, which makes the
+// program slow and finds nothing in one that is alone: scripts/test runs these
+// without it.
+func stepwise(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("hundreds of runs of the program, one after another; scripts/test runs this without the race detector")
+	}
+}
+
 // killed runs the program in a process that is killed at its n-th durable
 // step, 0 for none. It reports whether the kill came.
 func killed(t *testing.T, dir string, n int, clock string, args ...string) (bool, string) {
@@ -75,6 +85,7 @@ func tree(t *testing.T, dir string) map[string]string {
 // turn. What is on disk is then from before or from after, what was there is
 // there, and the same command run again completes.
 func TestKilledAtEveryWrite(t *testing.T) {
+	stepwise(t)
 	t.Chdir(t.TempDir())
 	env := rehearsalEnv(t.Output())
 	r, err := newRehearsal(env, rehearseOptions{seed: "kill"}, env.today(), t.TempDir())
@@ -191,6 +202,7 @@ var errEnded = errors.New("stopped by the test")
 // TestStoppedPublication stops a publication that signs snapshot and timestamp
 // at each of its steps: run again it completes, with one snapshot.
 func TestStoppedPublication(t *testing.T) {
+	stepwise(t)
 	for _, online := range []string{"online.pem", "other.pem"} {
 		t.Run(online, func(t *testing.T) {
 			r := beforePublication(t, online)

@@ -12,6 +12,7 @@ import (
 	"tufceremony/ceremony/internal/durable"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/record"
+	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/sign"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -33,25 +34,39 @@ func runMerge(env *environment, dir string, from []string) error {
 	if err != nil {
 		return err
 	}
+	p, err := readPlan(files)
+	if err != nil {
+		return err
+	}
 	c, err := assemble.Collect(files)
 	if err != nil {
 		return err
 	}
-	m := &merging{files: files, c: c, take: map[string][]byte{}}
+	m := &merging{files: files, c: c, roster: &p.Roster, take: map[string][]byte{}}
 	for _, other := range from {
 		theirs, err := readFolder(other)
 		if err != nil {
 			return err
 		}
+		m.copies = append(m.copies, copied{name: other, outdated: theirs.Event() != c.Event})
 		m.signatures(other, theirs)
 		m.records(other, theirs)
 	}
 	return m.write(env, dir)
 }
 
+// copied is what came of one copy of the folder.
+type copied struct {
+	name     string
+	outdated bool     // it is of another event
+	signed   []string // "holder-1 signed 1.root"
+}
+
 type merging struct {
 	files   folder.Files
 	c       *assemble.Collection
+	roster  *roster.Roster
+	copies  []copied
 	take    map[string][]byte // in order
 	order   []string
 	dropped []check.Result
@@ -82,10 +97,28 @@ func (m *merging) signatures(other string, theirs folder.Files) {
 			m.drop(other, *bad)
 		case !ok:
 			m.add(name, data)
-		case string(have) != string(data) && m.c.Judge(name, have) == nil:
+			here := &m.copies[len(m.copies)-1]
+			here.signed = append(here.signed, m.who(name, data))
+		case string(have) != string(data) && m.c.Judge(name, have) != nil:
+			m.drop("this folder", check.New("SIG-INVALID", name, "it is damaged or planted, and stands in the way of a good one from %s: remove it, and merge again", tufmeta.Printable(other)))
+		case string(have) != string(data):
 			m.drop(other, check.New("SIG-DUPLICATE", name, "the key has signed this payload already, and one signature is kept"))
 		}
 	}
+}
+
+// who says in people's words what a signature is.
+func (m *merging) who(name string, data []byte) string {
+	f, _ := sign.Parse(name, data) // it has been judged
+	v := folder.Version{Role: f.Role, Version: f.Version}
+	for _, d := range m.c.Demands {
+		if key := d.Keys[f.KeyID]; key != nil && d.Payload == v {
+			if t, ok := m.roster.ByFingerprint(key.Fingerprint()); ok {
+				return t.Name + " signed " + v.String()
+			}
+		}
+	}
+	return "key ID " + f.KeyID[:16] + "… signed " + v.String()
 }
 
 func (m *merging) records(other string, theirs folder.Files) {
@@ -155,11 +188,15 @@ func (m *merging) write(env *environment, dir string) error {
 }
 
 func (m *merging) print(env *environment, dir string, taken []string) {
-	if len(m.order) == 0 {
-		fmt.Fprintln(env.out, "Nothing new.")
-	}
-	for _, name := range taken {
-		fmt.Fprintf(env.out, "Took %s\n", shorten(name))
+	for _, c := range m.copies {
+		news := strings.Join(c.signed, ", ")
+		switch {
+		case news == "" && c.outdated:
+			news = "a copy of another event; its holder must sign a fresh one"
+		case news == "":
+			news = "nothing new"
+		}
+		wrapTo(env.out, "From "+filepath.ToSlash(c.name)+": ", "  ", news)
 	}
 	if n := len(m.order) - len(taken); n > 0 {
 		fmt.Fprintf(env.out, "Took %s of the record.\n", plural(n, "chain"))

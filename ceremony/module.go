@@ -37,6 +37,6 @@ func trustedModule(text string, typed bool) error {
 			return nil
 		}
 	}
-	return hint(fmt.Errorf("loading the module %q: it lies at %q, which is none of this machine's library folders, and the plan may not bring code of its own", u.ModulePath, path),
-		"if you trust the file, type where it is: --uri 'pkcs11:…?module-path=%s'", path)
+	return hint(fmt.Errorf("loading the module %q: it lies in none of this machine's library folders, and the plan may not bring code of its own", u.ModulePath),
+		"have the owner of this machine install the module where libraries are")
 }

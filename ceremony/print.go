@@ -43,7 +43,7 @@ func wrapTo(w io.Writer, first, rest, text string) {
 	for len(words) > 0 {
 		word := []rune(words[0])
 		words = words[1:]
-		if room := width - utf8.RuneCountInString(rest); len(word) > room && room > 0 {
+		if room := width - max(utf8.RuneCountInString(first), utf8.RuneCountInString(rest)); len(word) > room && room > 0 {
 			words = append([]string{string(word[room:])}, words...)
 			word = word[:room]
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,10 +50,50 @@ func TestOnlineKeySignsNothingOfStrangers(t *testing.T) {
 			wantOnScreen(t, &screen, "timestamp.json is not signed under any root of the repository")
 			after := tree(t, filepath.Join(r.dir, "repository"))
 			after["metadata/timestamp.json"] = string(good)
-			if len(after) != len(before) {
+			if !maps.Equal(after, before) {
 				t.Error("something was written")
 			}
 		})
+	}
+}
+
+// TestPlantedTargets: a file that is named as targets of the far future, and
+// that no root vouches for, does not lift the version that snapshot lists.
+func TestPlantedTargets(t *testing.T) {
+	r := beforePublication(t, "online.pem")
+	repository := filepath.Join(r.dir, "repository")
+	if err := os.WriteFile(filepath.Join(repository, "metadata", "9007199254740000.targets.json"), []byte("{}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := publishRotation(r, "online.pem"); err != nil {
+		t.Fatal(err)
+	}
+	served(t, 0, repository)
+}
+
+// TestSignerBetween: the online signer writes while the publisher types the
+// passphrase. Its timestamp is not replaced by a lower one.
+func TestSignerBetween(t *testing.T) {
+	r := beforePublication(t, "online.pem")
+	path := filepath.Join(r.dir, "repository", "metadata", "timestamp.json")
+	var screen bytes.Buffer
+	r.env = rehearsalEnv(&screen)
+	written := false
+	durable.Step = func(act, _ string) {
+		if act == "create" && !written { // the first write of the publication
+			written = true
+			if err := os.WriteFile(path, []byte("{}"), 0o644); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	defer func() { durable.Step = func(string, string) {} }()
+	if err := publishRotation(r, "online.pem"); err == nil {
+		t.Error("it was published")
+	}
+	wantOnScreen(t, &screen, "somebody else has written to metadata/ meanwhile")
+	if text, _ := os.ReadFile(path); string(text) != "{}" {
+		t.Error("the signer's timestamp was replaced")
 	}
 }
 
@@ -87,6 +128,7 @@ func TestSomebodyElseWrites(t *testing.T) {
 // TestStoppedGenesis stops the first publication of a repository at each step:
 // run again it completes, root 1 included.
 func TestStoppedGenesis(t *testing.T) {
+	stepwise(t)
 	r := heldGenesis(t)
 	source := r.dir
 	for n := 1; ; n++ {

@@ -49,12 +49,15 @@ ceremony, stands in for it. Publishing again changes nothing.`,
 func runPublish(env *environment, file, dir string, o publishOptions) error {
 	now := env.today()
 	repository, err := publish.Open(dir)
+	if errors.Is(err, publish.ErrNoRepository) {
+		return hint(err, "name the folder that has root.json and metadata/ in it; for a new repository, make an empty folder first: mkdir %s", dir)
+	}
 	if err != nil {
 		return hint(err, "publish trusts nothing else; `ceremony inspect` looks at its roots")
 	}
 	trusted := repository.Root
 	if trusted == nil {
-		if trusted, err = firstRoot(env, file, o.event); err != nil {
+		if trusted, err = firstRoot(env, file, dir, o.event); err != nil {
 			return err
 		}
 	}
@@ -79,14 +82,14 @@ func runPublish(env *environment, file, dir string, o publishOptions) error {
 	if err := p.Apply(); err != nil {
 		return hint(err, "run the same command again: it goes on where it stopped")
 	}
-	printPublished(env.out, p, dir)
+	printPublished(env.out, p, dir, options.Online != nil)
 	return nil
 }
 
 // firstRoot takes the first root of a new repository from a genesis bundle, on
 // the word of somebody who was at the ceremony. All of the event ID is wanted:
 // whoever hands in a bundle of their own can make its first words be any.
-func firstRoot(env *environment, file, id string) ([]byte, error) {
+func firstRoot(env *environment, file, dir, id string) ([]byte, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("reading the bundle: %w", err)
@@ -101,7 +104,7 @@ func firstRoot(env *environment, file, id string) ([]byte, error) {
 			"put the root that your clients ship with into the repository as root.json, and the roots that follow it into metadata/")
 	}
 	if id == "" {
-		id, err = env.ask.Line("The repository is empty. Type the event ID, all 64 digits, from the minutes of\nthe ceremony: ")
+		id, err = env.ask.Line(fmt.Sprintf("Repository %q is new: it trusts nothing yet. Type the event ID, all 64 digits,\nfrom the minutes of the ceremony: ", dir))
 		if err != nil {
 			return nil, hint(err, "publish at a terminal, or give --event ID")
 		}
@@ -110,7 +113,7 @@ func firstRoot(env *environment, file, id string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if strings.ToLower(strings.TrimSpace(id)) != event.String() {
+	if digits := strings.ToLower(strings.Join(strings.Fields(id), "")); digits != event.String() && !tufmeta.SameWords(id, tufmeta.Words(event[:])) {
 		return nil, hint(errors.New("publishing: this is not the event ID of the bundle"), "nothing was written; the ID stands in the minutes, and under the review of every copy of the folder")
 	}
 	return root, nil
@@ -150,7 +153,7 @@ func online(env *environment, file string, v verify.Verified, now time.Time) (*p
 	return &publish.Online{Signer: signer, Now: now, Days: days}, nil
 }
 
-func printPublished(w io.Writer, p *publish.Publication, dir string) {
+func printPublished(w io.Writer, p *publish.Publication, dir string, signed bool) {
 	if len(p.Steps) == 0 {
 		fmt.Fprintln(w, "Everything in the bundle is published already. Nothing was changed.")
 	}
@@ -165,5 +168,8 @@ func printPublished(w io.Writer, p *publish.Publication, dir string) {
 		for _, name := range p.Missing {
 			fmt.Fprintf(w, "  %s\n", tufmeta.Printable(name))
 		}
+	}
+	if !signed && len(p.Steps) > 0 {
+		wrapTo(w, "Next: ", "      ", "have the repository's signer sign snapshot and timestamp; until then clients do not see new targets.")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -12,6 +13,11 @@ const rehearsalLine = "rehearsal: true  # nothing of it can be published for rea
 
 // unrehearse takes the line out of the plan that makes it a rehearsal's.
 func unrehearse(plan string) (string, error) { return replace(plan, rehearsalLine, "") }
+
+var labels = regexp.MustCompile(`token=[^;]*;`)
+
+// unlabelled takes the tokens' labels out of the plan; serials are left.
+func unlabelled(plan string) (string, error) { return labels.ReplaceAllString(plan, ""), nil }
 
 // TestRealCeremony holds a ceremony that is no rehearsal, on SoftHSM tokens.
 // Nothing of it is marked, and clients accept it. A rehearsal cannot go on from
@@ -33,8 +39,10 @@ func TestRealCeremony(t *testing.T) {
 	if want := (versions{1, 1, 1, 1}); err != nil || got != want {
 		t.Fatalf("clients trust %+v, %v", got, err)
 	}
-	if err := r.rotationFolder(); err != nil {
-		t.Fatal(err)
+	for _, act := range []func() error{r.rotationFolder, func() error { return r.edit("rotation", unlabelled) }} {
+		if err := act(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := r.types("coordinator", "draft", "rotation"); err == nil {
 		t.Error("a rehearsal was drafted over a real root")
@@ -59,6 +67,14 @@ func TestWorldsApart(t *testing.T) {
 				if err := r.edit("genesis", c.edit); err != nil {
 					t.Fatal(err)
 				}
+			}
+			if err := r.types("coordinator", "draft", "genesis"); err == nil {
+				t.Error("a plan with the label was drafted")
+			}
+			wantOnScreen(t, screen, `labels that begin with "rehearsal" are for rehearsals`)
+			// With no label in the plan, it is the device that tells.
+			if err := r.edit("genesis", unlabelled); err != nil {
+				t.Fatal(err)
 			}
 			if err := r.hold("genesis", []string{"holder-1"}); err == nil {
 				t.Fatal("it signed")

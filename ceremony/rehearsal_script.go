@@ -31,7 +31,7 @@ func (r *rehearsal) play() error {
 
 // prepare hands out the tokens and puts the files of two targets in place.
 func (r *rehearsal) prepare() error {
-	for _, actor := range append([]string{"coordinator", "publisher", "stranger", "holder-6"}, founders...) {
+	for _, actor := range append([]string{"coordinator", "publisher", "stranger", "repository", "holder-6"}, founders...) {
 		if err := os.MkdirAll(filepath.Join(r.dir, actor), 0o755); err != nil {
 			return fmt.Errorf("rehearsing: %w", err)
 		}
@@ -98,7 +98,7 @@ func (r *rehearsal) genesisFolder() error {
 }
 
 func (r *rehearsal) publishGenesis() error {
-	r.say("A repository that is empty trusts nothing. The publisher has the minutes, and types the whole event ID.")
+	r.say("A new repository trusts nothing yet. The publisher has the minutes, and types the whole event ID.")
 	if err := r.types("publisher", "publish", "../genesis.bundle", "../repository", "--online-key", "online.pem", "--targets", "../files/first"); err != nil {
 		return err
 	}
@@ -251,18 +251,18 @@ func (r *rehearsal) rotationPlan(text string) (string, error) {
 func (r *rehearsal) epilogue() {
 	r.say("The rehearsal is over: root 2 is published, and clients that began with root 1 follow it.")
 	if r.kept == "" {
-		r.say("Nothing was kept. `ceremony rehearse --keep DIR` leaves everything to look at.")
+		r.say("Nothing was kept. `%s rehearse --keep DIR` leaves everything to look at.", os.Args[0])
 		return
 	}
 	at := func(path string) string { return filepath.ToSlash(filepath.Join(r.kept, path)) }
-	fmt.Fprintf(r.env.out, `
+	fmt.Fprintf(r.env.out, strings.ReplaceAll(`
 What to look at:
   %s  # what was decided
-  ceremony review %s  # what was signed
-  ceremony inspect %s %s
-  ceremony verify %s --trusted-root %s
+  CEREMONY review %s  # what was signed
+  CEREMONY inspect %s %s
+  CEREMONY verify %s --trusted-root %s
   tar -tf %s  # what a bundle has
   %s  # what clients ship with and fetch
-`, at("coordinator/rotation/plan.yaml"), at("coordinator/rotation"), at("repository/metadata/1.root.json"), at("repository/metadata/2.root.json"),
+`, "CEREMONY", os.Args[0]), at("coordinator/rotation/plan.yaml"), at("coordinator/rotation"), at("repository/metadata/1.root.json"), at("repository/metadata/2.root.json"),
 		at("rotation.bundle"), at("repository/root.json"), at("rotation.bundle"), at("repository"))
 }

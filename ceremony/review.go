@@ -116,7 +116,7 @@ func reviewJSON(r *review.Report) reviewReport {
 // printReview shows a review to the people who read it aloud.
 func printReview(w io.Writer, r *review.Report) {
 	p := r.Plan
-	fmt.Fprintf(w, "Review: %s of \"%s\"\n", p.Kind, tufmeta.Printable(p.Repository))
+	wrapTo(w, "Review: ", "  ", fmt.Sprintf("%s of \"%s\"", p.Kind, tufmeta.Printable(p.Repository)))
 	if p.Rehearsal {
 		fmt.Fprintln(w, "REHEARSAL: nothing of this can be published for real.")
 	}
@@ -127,9 +127,16 @@ func printReview(w io.Writer, r *review.Report) {
 		printDocument(w, d)
 	}
 	printDevices(w, r)
+	if days := p.Lifetimes; days != nil {
+		wrapTo(w, "\nIf publish signs with the online key: ", "  ", fmt.Sprintf("snapshot for %s, timestamp for %s.", plural(days["snapshot"], "day"), plural(days["timestamp"], "day")))
+	}
 	printResults(w, r.Results)
 	fmt.Fprintln(w, "\nThe event ID stands for plan, keys, trusted metadata and payloads. Compare all\nof it:")
 	printDigest(w, r.Event.String(), tufmeta.Words(r.Event[:]))
+	if len(check.Refusals(r.Results)) > 0 {
+		fmt.Fprintln(w, "This cannot be approved: see the refusals above.")
+		return
+	}
 	fmt.Fprintf(w, "To approve, a holder types its first four words:\n  %s\n", r.Event.Words())
 }
 
@@ -153,7 +160,10 @@ func printDevices(w io.Writer, r *review.Report) {
 			if t.URI != "" {
 				uri = tufmeta.Printable(t.URI)
 			}
-			fmt.Fprintf(w, "  %s: %s\n", t.Name, uri)
+			if t.Lost {
+				uri += " (lost: cannot sign)"
+			}
+			wrapTo(w, "  "+t.Name+": ", "      ", uri)
 		}
 	}
 }
@@ -178,7 +188,7 @@ func printChange(w io.Writer, c review.Change) {
 	case len(c.Old) <= 27 && len(c.New) <= 27 && len(c.What) <= 20:
 		fmt.Fprintf(w, "  %s %-20s %-27s %s\n", c.Mark, c.What, dash(c.Old), dash(c.New))
 	default:
-		fmt.Fprintf(w, "  %s %s\n", c.Mark, c.What)
+		wrapTo(w, "  "+c.Mark+" ", "      ", c.What)
 		if c.Old != "" && c.Old != c.New {
 			wrapTo(w, "      old: ", "           ", c.Old)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -39,6 +40,9 @@ always gives the same bytes. Below any threshold it refuses.`,
 }
 
 func runSeal(env *environment, dir, output string) error {
+	if _, err := os.Stat(filepath.Dir(output)); err != nil {
+		return hint(fmt.Errorf("sealing into %q: its folder does not exist", output), "is the medium mounted? Name a file in a folder that is there")
+	}
 	files, err := readFolder(dir)
 	if err != nil {
 		return err
@@ -90,7 +94,7 @@ func runSeal(env *environment, dir, output string) error {
 	fmt.Fprintln(env.out, "  SHA-256 of the bundle:")
 	digest := tufmeta.Digest(data)
 	printDigest(env.out, digest, wordsOf(digest))
-	fmt.Fprintf(env.out, "Next: ceremony verify %s --trusted-root ROOT\n", output)
+	wrapTo(env.out, "Next: ", "      ", fmt.Sprintf("write the SHA-256 into the minutes; then ceremony publish %s REPOSITORY", output))
 	return nil
 }
 

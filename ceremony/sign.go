@@ -34,7 +34,7 @@ written before the signature has been verified with the plan's public key.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if token == "" {
-				return usage(c, errors.New("sign: no token is named"))
+				return &usageError{errors.New("sign: no token is named"), "usage: " + c.UseLine() + "; `ceremony status` lists the tokens"}
 			}
 			return runSign(env, args[0], signOptions{token, uri, root, approve})
 		},
@@ -131,8 +131,10 @@ func runSign(env *environment, dir string, o signOptions) error {
 
 func tokenNames(report *review.Report) string {
 	var names []string
-	for _, t := range report.Plan.Roster.Tokens() {
-		names = append(names, t.Name)
+	for _, h := range report.Plan.Roster.Holders {
+		for _, t := range h.Tokens {
+			names = append(names, t.Name)
+		}
 	}
 	return strings.Join(names, ", ")
 }
@@ -169,7 +171,8 @@ type signing struct {
 	token     *roster.Token
 	tasks     []task
 	binary    record.Binary
-	elsewhere bool     // the device's URI was typed, not planned
+	uri       string   // where the device is
+	elsewhere bool     // and that was typed, not planned
 	device    string   // as the device itself says
 	kept      []string // payloads whose signatures are on disk
 }
@@ -205,13 +208,14 @@ func (s *signing) todo() ([]task, error) {
 // before the device, since to reach a device is to run its module's code.
 func (s *signing) run(todo []task, approve string) error {
 	printReview(s.env.out, s.report)
+	if s.elsewhere {
+		fmt.Fprintf(s.env.out, "\nOn this machine, as typed after --uri, %s is at\n  %s\n", s.token.Name, tufmeta.Printable(s.uri))
+	}
 	device, err := s.open()
 	if err != nil {
 		return err
 	}
 	defer device.Close() // logs out and frees the device, on every way out
-	stop := catchInterrupts(s.env.err)
-	defer stop.release()
 	key, err := s.match(device)
 	if err != nil {
 		return err
@@ -232,6 +236,8 @@ func (s *signing) run(todo []task, approve string) error {
 	if err != nil {
 		return s.deviceHint(err)
 	}
+	stop := catchInterrupts(s.env.err)
+	defer stop.release()
 	for _, t := range todo {
 		if stop.caught() {
 			return &hinted{errStopped, s.soFar()}

@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"tufceremony/ceremony/internal/assemble"
 	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/review"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -33,7 +36,10 @@ func statusCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s := &status{args[0], p, c, c.Progress(&p.Roster)}
+			s := &status{args[0], p, c, c.Progress(&p.Roster), env.today(), nil}
+			if report, err := review.Review(files); err == nil {
+				s.refused = check.Refusals(report.Results)
+			}
 			if asJSON {
 				return printJSON(env.out, s.json())
 			}
@@ -50,23 +56,21 @@ type status struct {
 	plan     *plan.Plan
 	c        *assemble.Collection
 	progress []assemble.Progress
+	now      time.Time
+	refused  []check.Result // by review: nobody can sign
 }
 
 func (s *status) print(w io.Writer) {
-	fmt.Fprintf(w, "%s of \"%s\"\n", s.plan.Kind, tufmeta.Printable(s.plan.Repository))
+	wrapTo(w, "", "  ", fmt.Sprintf("%s of \"%s\"", s.plan.Kind, tufmeta.Printable(s.plan.Repository)))
 	fmt.Fprintf(w, "Signing from %s\n          to %s\n\n", s.plan.Opens.Format(tufmeta.TimeFormat), s.plan.Closes.Format(tufmeta.TimeFormat))
 	s.people(w)
 	fmt.Fprintln(w)
 	for _, p := range s.progress {
-		which := "under its own root"
-		if p.Old {
-			which = "under the old root"
-		}
 		verdict := "enough"
 		if !p.Reached() {
 			verdict = fmt.Sprintf("%d missing", max(p.Role.Threshold-p.Have, 1))
 		}
-		fmt.Fprintf(w, "%-12s %-19s %d of %d: %s\n", p.Payload, which, p.Have, p.Role.Threshold, verdict)
+		fmt.Fprintf(w, "%-12s under root %-6d %d signed, %d needed: %s\n", p.Payload, p.Under, p.Have, p.Role.Threshold, verdict)
 	}
 	if len(s.c.Dropped) > 0 {
 		printResults(w, s.c.Dropped)
@@ -130,6 +134,14 @@ func (s *status) of(name string) (signed, open []string) {
 }
 
 func (s *status) next() string {
+	switch {
+	case len(s.refused) > 0:
+		return fmt.Sprintf("nobody can sign: review refuses this folder (%s). ceremony review %s", s.refused[0].Check, s.dir)
+	case !s.reached() && s.now.After(s.plan.Closes):
+		return fmt.Sprintf("nobody can sign any more: the window closed %s ago. Plan and draft another", inspect.Days(s.plan.Closes, s.now))
+	case !s.reached() && s.now.Before(s.plan.Opens):
+		return fmt.Sprintf("wait: signing opens in %s", inspect.Days(s.now, s.plan.Opens))
+	}
 	for _, p := range s.progress {
 		if !p.Reached() {
 			var who []string
@@ -145,6 +157,16 @@ func (s *status) next() string {
 		return "nothing is drafted. ceremony draft " + s.dir
 	}
 	return fmt.Sprintf("every threshold is reached. ceremony seal %s -o FILE", s.dir)
+}
+
+// reached reports whether there is something to seal.
+func (s *status) reached() bool {
+	for _, p := range s.progress {
+		if !p.Reached() {
+			return false
+		}
+	}
+	return true
 }
 
 type statusDemand struct {

@@ -13,6 +13,10 @@ import (
 	"golang.org/x/term"
 )
 
+// stops are the signals that end the program from a keyboard or with its
+// terminal.
+var stops = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
+
 // terminal is the terminal that the program was started from, whatever stdin,
 // stdout and stderr have been redirected to: a PIN cannot come from a pipe by
 // mistake, and a prompt cannot vanish in a file.
@@ -21,7 +25,7 @@ type terminal struct{}
 var (
 	errNoTerminal  = errors.New("there is no terminal to ask at")
 	errStopped     = errors.New("stopped from the keyboard")
-	errInterrupted = &hinted{errStopped, "nothing was written; the device is free again"}
+	errInterrupted = &hinted{errStopped, "nothing was written"}
 )
 
 func (terminal) Line(prompt string) (string, error) {
@@ -54,7 +58,7 @@ func atTerminal(prompt string, read func(in *os.File) ([]byte, error)) ([]byte, 
 		return nil, errNoTerminal
 	}
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, stops...)
 	defer signal.Stop(signals)
 	fmt.Fprint(guard{out}, prompt)
 	type answer struct {
@@ -89,7 +93,7 @@ type interrupts struct {
 
 func catchInterrupts(w io.Writer) *interrupts {
 	i := &interrupts{make(chan os.Signal, 1), make(chan struct{}), make(chan struct{})}
-	signal.Notify(i.signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(i.signals, stops...)
 	go func() {
 		select {
 		case <-i.signals:

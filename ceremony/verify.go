@@ -13,6 +13,7 @@ import (
 
 	"tufceremony/ceremony/internal/bundle"
 	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/ceremony/internal/verify"
@@ -112,7 +113,7 @@ func wordsOf(digest string) string {
 
 func printProof(w io.Writer, f *verify.Facts, data []byte) {
 	p := f.Report.Plan
-	fmt.Fprintf(w, "Verified: %s of \"%s\"\n", p.Kind, tufmeta.Printable(p.Repository))
+	wrapTo(w, "Verified: ", "  ", fmt.Sprintf("%s of \"%s\"", p.Kind, tufmeta.Printable(p.Repository)))
 	if p.Rehearsal {
 		fmt.Fprintln(w, "REHEARSAL: nothing of this can be published for real.")
 	}
@@ -137,7 +138,11 @@ func printProof(w io.Writer, f *verify.Facts, data []byte) {
 		lines += len(c.Lines)
 	}
 	fmt.Fprintln(w)
-	wrapTo(w, "", "", fmt.Sprintf("This is proved by signatures, and go-tuf agrees. Whose a key is, the findings and the record (%s in %s) are what those who sealed say.", plural(lines, "act"), plural(len(f.Record), "chain")))
+	wrapTo(w, "Proved: ", "  ", "which keys signed which bytes, and that the thresholds are reached. go-tuf agrees.")
+	wrapTo(w, "Not proved, only stated by those who sealed: ", "  ", fmt.Sprintf("names and devices, findings and waivers, and the record (%s in %s).", plural(lines, "act"), plural(len(f.Record), "chain")))
+	if p.Kind == plan.Genesis {
+		wrapTo(w, "", "  ", "A genesis begins with its own root: that the bundle agrees with it proves little. Compare the event ID with minutes that reached you another way.")
+	}
 	printResults(w, f.Report.Results)
 	fmt.Fprintln(w, "\nEvent ID. Compare it with the minutes of the ceremony:")
 	printDigest(w, f.Report.Event.String(), tufmeta.Words(f.Report.Event[:]))

@@ -21,6 +21,8 @@ func PINSourcePath(source string) (string, error) {
 		return "", errors.New("pin-source names a command, and commands are not run: write file:/absolute/path")
 	case !isFile, strings.HasPrefix(path, "//"), !strings.HasPrefix(path, "/"), path == "/":
 		return "", errors.New("pin-source must be file:/absolute/path")
+	case strings.HasPrefix(path, "/dev/"), strings.HasPrefix(path, "/proc/"):
+		return "", errors.New("pin-source must be a file, not what is fed into the program")
 	case strings.ContainsFunc(path, isControl):
 		return "", errors.New("pin-source holds a control character")
 	default:
@@ -42,7 +44,8 @@ func ReadPIN(path string) ([]byte, error) {
 
 func readPIN(path string) ([]byte, error) {
 	// Looked at before it is opened: opening a pipe waits for its writer.
-	if info, err := os.Stat(path); err != nil {
+	// A link could lead to what is fed into the program.
+	if info, err := os.Lstat(path); err != nil {
 		return nil, pathless(err)
 	} else if !info.Mode().IsRegular() {
 		return nil, errors.New("not a regular file")

@@ -32,7 +32,7 @@ var Table = []Check{
 		Do:    "nothing can be done about a published file; the next version has the right form"},
 	{ID: "EXPIRES-PAST", Draft: Refusal, Published: Finding,
 		Means: "The metadata has expired, so clients refuse it as the last of its kind.",
-		Do:    "in what is being planned, write a later expiry; where it is published, hold a rotation: a new root signed by the old root's threshold is accepted even where the old one has expired"},
+		Do:    "an older root: nothing, clients only pass through it. The newest root: hold a rotation, which the old root's threshold can sign though it has expired. Targets: hold a targets ceremony. Snapshot or timestamp: run the online signer. In a plan: correct the date"},
 	{ID: "EXPIRES-FAR", Draft: Finding, Published: Finding, Waiver: `the role`,
 		Means: "The metadata is good for more than 400 days, so a stolen key is useful for as long.",
 		Do:    "shorten the expiry in the plan; PEP 458 asks for a year"},

@@ -61,11 +61,17 @@ func Replace(path string, data []byte) error { return write(path, data, os.Renam
 // something is done that cannot be done twice for nothing.
 func Writable(dir string) error {
 	probe := filepath.Join(dir, ".probe"+partial)
-	f, err := os.OpenFile(probe, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err := os.Remove(probe); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("writing into %q: %w", dir, err)
+	}
+	err := fill(probe, make([]byte, 4096))
+	if gone := os.Remove(probe); err == nil && gone != nil {
+		err = gone
+	}
 	if err != nil {
 		return fmt.Errorf("writing into %q: %w", dir, err)
 	}
-	return errors.Join(f.Close(), os.Remove(probe))
+	return nil
 }
 
 func write(path string, data []byte, rename func(from, to string) error) error {

@@ -166,6 +166,9 @@ func (f Files) Versions(part string) ([]Version, error) {
 		if err != nil {
 			return nil, err
 		}
+		if name != part+"/"+v.File() {
+			return nil, fmt.Errorf("file \"%s\": it lies in a folder where none has a place", tufmeta.Printable(name))
+		}
 		versions = append(versions, v)
 	}
 	slices.SortFunc(versions, func(a, b Version) int {

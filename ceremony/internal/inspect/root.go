@@ -60,7 +60,7 @@ func Common(c tufmeta.Common, subject string, at time.Time) []check.Result {
 	case err != nil:
 		results = append(results, check.New("JSON-STRICT", subject, "%v", err))
 	case !expires.After(at):
-		results = append(results, check.New("EXPIRES-PAST", subject, "expired on %s, %s before %s", c.Expires, Days(expires, at), at.Format(tufmeta.TimeFormat)))
+		results = append(results, check.New("EXPIRES-PAST", subject, "its expiry %s is %s before %s", c.Expires, Days(expires, at), at.Format(tufmeta.TimeFormat)))
 	case expires.After(at.AddDate(0, 0, farDays)):
 		results = append(results, check.New("EXPIRES-FAR", subject, "expires on %s, in %s", c.Expires, Days(at, expires)))
 	}

@@ -85,7 +85,7 @@ func TestParseRefuses(t *testing.T) {
 		{"a software token", "pkcs11:token=holder-1", "soft:holder-1", "soft:", "holders[0].tokens[0].uri", "which only a rehearsal may use"},
 		{"a PIN in the plan", "pkcs11:token=holder-1", "pkcs11:token=holder-1?pin-value=1234", "pin-value", "holders[0].tokens[0].uri", "has a PIN in it"},
 		{"no root", "root:\n  version: 1\n  expires: 2028-01-10T09:00:00Z\n", "", "", "root", "is missing"},
-		{"version 0", "version: 1", "version: 0", "version: 0", "root.version", "is 0"},
+		{"version 0", "version: 1", "version: 0", "version: 0", "root.version", "is not 1"},
 		{"no expiry", "  expires: 2028-01-10T09:00:00Z\n", "", "root:", "root.expires", `is ""`},
 		{"a threshold of 0", threshold, "threshold: 0", "threshold: 0", "roles.root.threshold", "is 0"},
 		{"no threshold", threshold, "threshold:", "threshold:", "roles.root.threshold", "is 0"},

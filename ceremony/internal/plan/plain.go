@@ -23,6 +23,8 @@ import (
 const (
 	maxSize  = 1 << 20
 	maxDepth = 8
+	// The count stands beside the depth, which brackets in quotes upset.
+	maxBrackets = 1000
 )
 
 // small refuses what no plan needs: a large file, brackets in brackets.
@@ -30,15 +32,15 @@ func small(data []byte) error {
 	if len(data) > maxSize {
 		return &Error{Problem: fmt.Sprintf("has %d bytes, and %d are the most", len(data), maxSize), Remedy: "compare it with what `ceremony init` writes"}
 	}
-	depth := 0
+	depth, open := 0, 0
 	for i, c := range data {
 		switch c {
 		case '[', '{':
-			depth++
+			depth, open = depth+1, open+1
 		case ']', '}':
 			depth = max(depth-1, 0)
 		}
-		if depth > maxDepth {
+		if depth > maxDepth || open > maxBrackets {
 			return &Error{Line: 1 + bytes.Count(data[:i], []byte("\n")), Problem: "has brackets in brackets in brackets", Remedy: "compare the line with what `ceremony init` writes"}
 		}
 	}

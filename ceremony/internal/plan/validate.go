@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
@@ -26,7 +27,7 @@ func validate(f *file, at *locator) (*Plan, error) {
 	v.want(f.Format == Format, "format", fmt.Sprintf("is %q", f.Format), "write `format: "+Format+"`; another number is for another version of ceremony")
 	v.want(slices.Contains([]Kind{Genesis, Rotation, Targets}, p.Kind), "kind", fmt.Sprintf("is %q", f.Kind), "write genesis, rotation or targets")
 	v.want(f.Repository != "", "repository", "is empty", "write the name by which people know the repository")
-	v.want(!tufmeta.Padded(f.Repository), "repository", fmt.Sprintf("is %q", f.Repository), "write it with single spaces")
+	v.want(f.Repository == "" || repositoryName.MatchString(f.Repository) && !tufmeta.Padded(f.Repository), "repository", fmt.Sprintf("is %q", f.Repository), "write 60 letters at most, with no quotes and single spaces")
 	p.Opens = v.time("window.opens", f.Window.Opens)
 	p.Closes = v.time("window.closes", f.Window.Closes)
 	v.want(p.Closes.After(p.Opens), "window.closes", "is not after window.opens", "write when signing begins and when it must be done, in UTC")
@@ -69,6 +70,7 @@ func (v *validator) holders(f *file, p *Plan) {
 		v.want(h.Name != "", at+".name", "is empty", "write the holder's name")
 		v.want(personName.MatchString(h.Name) && !tufmeta.Padded(h.Name), at+".name", fmt.Sprintf("is %q", h.Name), "write the holder's name, of 40 letters at most, with no comma, colon, quote or bracket in it: screens show it among other words")
 		v.want(!people[h.Name], at+".name", fmt.Sprintf("is %q, which stands twice", h.Name), "list each holder once, with all tokens")
+		v.want(composed(h.Name), at+".name", fmt.Sprintf("is %q, with a letter and its accent apart", h.Name), "type the name anew, each letter with its accent as one")
 		v.want(len(h.Tokens) > 0, at+".tokens", "is empty", "list at least one token of the holder")
 		people[h.Name] = true
 		holder := roster.Holder{Name: h.Name}
@@ -92,8 +94,9 @@ func (v *validator) holders(f *file, p *Plan) {
 // personName and deviceName are text that stands in a line with other words on
 // the screens that people approve from.
 var (
-	personName = regexp.MustCompile(`^[^,;:"()\[\]]{1,40}$`)
-	deviceName = regexp.MustCompile(`^[^,;:"\[\]]{0,60}$`)
+	personName     = regexp.MustCompile(`^[^,;:"()\[\]]{1,40}$`)
+	repositoryName = regexp.MustCompile(`^[^"]{1,60}$`)
+	deviceName     = regexp.MustCompile(`^[^,;:"\[\]]{0,60}$`)
 )
 
 func (v *validator) token(at string, t tok) {
@@ -118,6 +121,10 @@ func (v *validator) sections(f *file, p *Plan) {
 		v.want(f.Roles != nil, "roles", "is missing", "write roles: with root, targets, snapshot and timestamp")
 	}
 	v.want(f.Targets != nil || p.Kind == Rotation, "targets", "is missing", "write targets: with version and expires")
+	if p.Kind == Genesis {
+		v.want(f.Root == nil || f.Root.Version == 1, "root.version", "is not 1", "a genesis makes version 1")
+		v.want(f.Targets == nil || f.Targets.Version == 1, "targets.version", "is not 1", "a genesis makes version 1")
+	}
 	if v.err != nil {
 		return
 	}
@@ -148,7 +155,8 @@ func (v *validator) role(p *Plan, name string, r roleKeys) {
 	v.want(int(r.Threshold) <= len(r.Keys), at+".threshold", fmt.Sprintf("is %d, and the role has %d keys", r.Threshold, len(r.Keys)), "lower the threshold or list more keys")
 	for i, key := range r.Keys {
 		field := fmt.Sprintf("%s.keys[%d]", at, i)
-		_, known := p.Roster.Token(key)
+		t, known := p.Roster.Token(key)
+		v.want(!known || t.Holder != "" || OnlineRoles[name], field, fmt.Sprintf("is %q, which is an online key", key), "people sign "+name+": list tokens of holders")
 		v.want(known, field, fmt.Sprintf("is %q, and no holder has a token of that name", key), "list it under holders: or online:, or correct the name")
 		v.want(!slices.Contains(r.Keys[:i], key), field, fmt.Sprintf("is %q, which stands twice", key), "list each token once a role")
 	}
@@ -187,4 +195,17 @@ func (v *validator) waiver(at string, w waiver) {
 	v.want(row.Waivable(), at+".check", "is "+w.Check+", which cannot be waived", "mend what it finds: "+row.Do)
 	v.want(w.Subject != "", at+".subject", "is empty", "write what the waiver is for, as the finding names it")
 	v.want(len(strings.Fields(w.Reason)) >= 3, at+".reason", fmt.Sprintf("is %q", w.Reason), "write a reason that stands up when it is read aloud")
+}
+
+// composed reports whether letters that exist with their accents are written
+// so: the same name written in two ways would look like two people.
+func composed(name string) bool {
+	var before rune
+	for _, r := range name {
+		if unicode.Is(unicode.Mn, r) && unicode.In(before, unicode.Latin, unicode.Greek, unicode.Cyrillic) {
+			return false
+		}
+		before = r
+	}
+	return true
 }

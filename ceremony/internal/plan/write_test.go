@@ -87,7 +87,7 @@ func FuzzParse(f *testing.F) {
 // randomPlan makes a plan that Parse accepts.
 func randomPlan(random *rand.Rand) *plan.Plan {
 	opens := time.Unix(random.Int64N(1<<32), 0).UTC()
-	p := &plan.Plan{Kind: []plan.Kind{plan.Genesis, plan.Rotation, plan.Targets}[random.IntN(3)], Repository: words(random, 1), Rehearsal: random.IntN(2) == 0,
+	p := &plan.Plan{Kind: []plan.Kind{plan.Genesis, plan.Rotation, plan.Targets}[random.IntN(3)], Repository: "r" + without(words(random, 1), `"`), Rehearsal: random.IntN(2) == 0,
 		Opens: opens, Closes: opens.Add(time.Duration(1+random.IntN(1e6)) * time.Second)}
 	var names []string
 	for h := range 1 + random.IntN(4) {
@@ -100,6 +100,7 @@ func randomPlan(random *rand.Rand) *plan.Plan {
 		}
 		p.Roster.Holders = append(p.Roster.Holders, holder)
 	}
+	people := slices.Clone(names)
 	for range random.IntN(3) {
 		t := &roster.Token{Name: tokenName(random, names), KeyFile: "keys/online.pem"}
 		p.Roster.Online, names = append(p.Roster.Online, t), append(names, t.Name)
@@ -107,7 +108,11 @@ func randomPlan(random *rand.Rand) *plan.Plan {
 	if p.Kind != plan.Targets {
 		p.Root = &plan.Root{Version: 1 + random.Int64N(tufmeta.MaxInteger), Expires: opens, Roles: map[string]plan.Role{}}
 		for _, role := range tufmeta.TopRoles {
-			tokens := slices.Clone(names[:1+random.IntN(len(names))])
+			from := people
+			if plan.OnlineRoles[role] {
+				from = names
+			}
+			tokens := slices.Clone(from[:1+random.IntN(len(from))])
 			p.Root.Roles[role] = plan.Role{Threshold: 1 + random.IntN(len(tokens)), Tokens: tokens}
 		}
 	}
@@ -119,6 +124,9 @@ func randomPlan(random *rand.Rand) *plan.Plan {
 		for n := range random.IntN(3) {
 			p.Targets.Remove = append(p.Targets.Remove, fmt.Sprintf("r%d%s", n, without(words(random, 0), `\?#%`)))
 		}
+	}
+	if p.Kind == plan.Genesis {
+		p.Root.Version, p.Targets.Version = 1, 1
 	}
 	if random.IntN(2) == 0 {
 		p.Lifetimes = map[string]int{"snapshot": 1 + random.IntN(366), "timestamp": 1 + random.IntN(366)}

@@ -3,8 +3,10 @@ package publish
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +17,9 @@ import (
 // Apply writes the publication. Killed anywhere and run again from Open, it
 // completes.
 func (p *Publication) Apply() error {
+	if err := p.unchanged(filepath.Join(p.dir, metadata)); err != nil {
+		return fmt.Errorf("publishing: %w", err)
+	}
 	for _, step := range p.Steps {
 		if p.Swap && strings.HasPrefix(step.Name, metadata+"/") {
 			continue
@@ -22,6 +27,9 @@ func (p *Publication) Apply() error {
 		put := durable.Create
 		if step.replace {
 			put = durable.Replace
+			if err := p.asBefore(step); err != nil {
+				return fmt.Errorf("publishing: %w", err)
+			}
 		}
 		if err := put(filepath.Join(p.dir, filepath.FromSlash(step.Name)), step.data); err != nil {
 			return fmt.Errorf("publishing: %w", err)
@@ -41,7 +49,7 @@ func (p *Publication) Apply() error {
 // must do, between which a client finds no folder.
 func (p *Publication) swap() error {
 	live := filepath.Join(p.dir, metadata)
-	fresh, old := live+".new", live+".old"
+	fresh, old := live+newSuffix, live+oldSuffix
 	for _, left := range []string{fresh, old} {
 		if err := os.RemoveAll(left); err != nil {
 			return fmt.Errorf("removing what an earlier run left: %w", err)
@@ -75,6 +83,32 @@ func (p *Publication) swap() error {
 	return os.RemoveAll(old)
 }
 
+// Names of the folders that an exchange leaves for a moment. Whatever has one
+// is this program's, and may be removed.
+const (
+	newSuffix = ".ceremony-new"
+	oldSuffix = ".ceremony-old"
+)
+
+// asBefore looks once more at a file that is to be replaced.
+func (p *Publication) asBefore(step Step) error {
+	dir, name := path.Split(step.Name)
+	if dir != metadata+"/" {
+		return nil
+	}
+	now, err := os.ReadFile(filepath.Join(p.dir, filepath.FromSlash(step.Name)))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if string(now) != string(p.before[name]) {
+		return errMeanwhile
+	}
+	return nil
+}
+
+// errMeanwhile: an online signer has gone on since the repository was read.
+var errMeanwhile = errors.New("somebody else has written to metadata/ meanwhile: stop the online signer, and run the command again")
+
 // unchanged compares a metadata folder with what was read when the publication
 // was prepared: an online signer may have gone on meanwhile.
 func (p *Publication) unchanged(dir string) error {
@@ -83,7 +117,7 @@ func (p *Publication) unchanged(dir string) error {
 		return err
 	}
 	if !maps.EqualFunc(now, p.before, func(a, b []byte) bool { return string(a) == string(b) }) {
-		return errors.New("somebody else has written to metadata/ meanwhile, so it was not exchanged: stop the online signer, and run the command again")
+		return errMeanwhile
 	}
 	return nil
 }

@@ -178,13 +178,17 @@ func (b *builder) targets() error {
 	return nil
 }
 
-// published is the newest version of targets in the repository, or 0.
+// published is the newest version of targets in the repository, or 0. A file
+// that no root vouches for does not count: anybody could have put it there.
 func (b *builder) published() int64 {
 	var newest int64
 	for name := range b.next {
-		if v, err := folder.ParseVersion(name); err == nil && v.Role == "targets" {
+		if v, err := folder.ParseVersion(name); err == nil && v.Role == "targets" && b.vouched(name) {
 			newest = max(newest, v.Version)
 		}
+	}
+	if !b.vouched("targets.json") {
+		return newest
 	}
 	if env, err := tufmeta.ParseEnvelope(b.next["targets.json"]); err == nil {
 		if c, err := tufmeta.ParseCommon(env.Signed); err == nil {
@@ -225,12 +229,26 @@ func (b *builder) targetFiles() error {
 	return nil
 }
 
+// vouched reports whether targets metadata is signed under any root.
+func (b *builder) vouched(name string) bool {
+	return slices.ContainsFunc(b.chain, func(r root) bool {
+		_, err := b.next.read(name, "targets", r)
+		return err == nil
+	})
+}
+
 func (b *builder) online() error {
 	if b.options.Online == nil || b.version == 0 {
 		return nil
 	}
 	w := &onlineWork{b.options.Online, b.next, b.chain, b.newest}
 	names, err := w.extend(b.version)
+	if err != nil {
+		return err
+	}
+	if err := accepts(b.chain[0].data, b.next); err != nil {
+		return fmt.Errorf("with snapshot and timestamp signed, clients would still refuse: %w", err)
+	}
 	for _, name := range names {
 		b.steps.online = append(b.steps.online, Step{Name: metadata + "/" + name, data: b.next[name], replace: name == "timestamp.json" || !b.newest.ConsistentSnapshot})
 	}

@@ -53,10 +53,17 @@ type Repository struct {
 	other []string // what else lies in metadata/
 }
 
-// Open reads a repository. A folder that does not exist is an empty one. What
-// a killed publication has left halfway is put right first.
+// ErrNoRepository is a folder that is no repository, and none that could become
+// one: it has files of something else, or does not exist.
+var ErrNoRepository = errors.New("it is no repository")
+
+// Open reads a repository: a folder with root.json, or an empty one, which is
+// to become one. What a killed publication has left halfway is put right first.
 func Open(dir string) (*Repository, error) {
 	r := &Repository{dir: dir}
+	if err := plausible(dir); err != nil {
+		return nil, fmt.Errorf("opening the repository %q: %w", dir, err)
+	}
 	if err := r.recover(); err != nil {
 		return nil, fmt.Errorf("opening the repository %q: %w", dir, err)
 	}
@@ -78,6 +85,30 @@ func Open(dir string) (*Repository, error) {
 	}
 	r.Root = all[len(all)-1].data
 	return r, nil
+}
+
+// plausible refuses a folder that was named by mistake. The first thing that
+// is written into a new repository is root.json, so one that has something and
+// no root.json is something else.
+func plausible(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: the folder does not exist", ErrNoRepository)
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == rootFile {
+			return nil
+		}
+	}
+	for _, e := range entries {
+		if !durable.IsPartial(e.Name()) {
+			return fmt.Errorf("%w: it has no %s, and it has %q", ErrNoRepository, rootFile, e.Name())
+		}
+	}
+	return nil
 }
 
 // readMetadata reads what clients can fetch, and names what else lies there.
@@ -102,14 +133,14 @@ func readMetadata(dir string) (files state, other []string, err error) {
 	return files, other, nil
 }
 
-// recover finishes what a kill while the folders were exchanged has left.
+// recover puts back the folder that a kill between two renames has left aside.
 func (r *Repository) recover() error {
 	live := filepath.Join(r.dir, metadata)
 	_, err := os.Lstat(live)
-	if _, old := os.Lstat(live + ".old"); errors.Is(err, fs.ErrNotExist) && old == nil {
-		return os.Rename(live+".old", live)
+	if _, old := os.Lstat(live + oldSuffix); errors.Is(err, fs.ErrNotExist) && old == nil {
+		return os.Rename(live+oldSuffix, live)
 	}
-	return errors.Join(os.RemoveAll(live+".old"), os.RemoveAll(live+".new"))
+	return nil
 }
 
 // Rehearsal reports whether the repository began from a rehearsal.

@@ -19,15 +19,15 @@ func TestRootChanges(t *testing.T) {
 	p.Root.Roles["root"] = plan.Role{Threshold: 2, Tokens: p.Root.Roles["root"].Tokens}
 	changes := reviewed(t, p, ceremonytest.Trusted(t)).Documents[0].Changes
 	have := lines(changes)
-	for _, want := range []string{"~ version|1|2\n", "= expires|2028-01-10 (in 365 days)|2028-01-10 (in 365 days)\n", "~ root threshold|3 of 5|2 of 5\n", "= targets threshold|2 of 3|2 of 3\n"} {
+	for _, want := range []string{"~ version|1|2\n", "= expires|2028-01-10T09:00:00Z (in 365 days)|2028-01-10T09:00:00Z (in 365 days)\n", "~ root threshold|3 of 5|2 of 5\n", "= targets threshold|2 of 3|2 of 3\n"} {
 		if !strings.Contains(have, want) {
 			t.Errorf("no line\n%s\nin\n%s", want, have)
 		}
 	}
 	keys := 0
 	for _, want := range []struct{ mark, token, shown string }{
-		{"=", "holder-1", "holder-1, no. 1001"}, {"+", "holder-2-new", "holder-2 (holder-2-new), no. 2002"}, {"=", "holder-3", "holder-3, no. 1003"},
-		{"=", "holder-4", "holder-4, no. 1004"}, {"+", "holder-6", "holder-6, no. 1006"}, {"-", "holder-2", "holder-2, no. 1002"}, {"-", "holder-5", "holder-5, no. 1005"},
+		{"=", "holder-1", "holder-1, serial 1001"}, {"+", "holder-2-new", "holder-2 (holder-2-new), serial 2002"}, {"=", "holder-3", "holder-3, serial 1003"},
+		{"=", "holder-4", "holder-4, serial 1004"}, {"+", "holder-6", "holder-6, serial 1006"}, {"-", "holder-2", "holder-2, serial 1002"}, {"-", "holder-5", "holder-5, serial 1005"},
 	} {
 		fingerprint := ceremonytest.Object(t, want.token).Fingerprint()
 		for _, c := range changes {

@@ -14,7 +14,8 @@ import (
 func (r *reviewer) people() {
 	demands, err := quorum.Demands(r.files)
 	if err != nil {
-		return // the payload could not be read, which has been said
+		r.say("JSON-STRICT", "payload", "%v", err)
+		return
 	}
 	r.report.Demands = demands
 	people := &r.plan.Roster
@@ -84,6 +85,11 @@ func (r *reviewer) devices() {
 			if t.Serial == "" && !t.Lost {
 				unknown = append(unknown, t.Name)
 			}
+		}
+	}
+	for _, role := range []string{"snapshot", "timestamp"} {
+		if days := r.plan.Lifetimes[role]; days > 92 {
+			r.say("EXPIRES-FAR", role, "the online key may sign it for %d days: whoever stops it freezes clients for as long", days)
 		}
 	}
 	if len(unknown) > 0 {

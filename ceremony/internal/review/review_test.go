@@ -23,7 +23,9 @@ func TestApprove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if have, ok := approval.Report(); !ok || have != report {
+	report.Documents[0].Payload[0] ^= 1 // what happens to the report now changes nothing
+	have, ok := approval.Report()
+	if !ok || have.Event != report.Event || tufmeta.Digest(have.Documents[0].Payload) != have.Documents[0].Digest {
 		t.Error("the approval is of something else")
 	}
 }

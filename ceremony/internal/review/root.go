@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
@@ -105,6 +104,9 @@ func (r *reviewer) who(fingerprints []string) string {
 // that no copy of it can ever be taken for the real thing.
 func (r *reviewer) rehearsal(v folder.Version, old, signed map[string]any) {
 	marked := tufmeta.IsRehearsal(signed)
+	if _, there := signed[tufmeta.RehearsalField]; there && !marked {
+		r.say("PLAN-MISMATCH", v.String(), "field %q has another value than true", tufmeta.RehearsalField)
+	}
 	real := old != nil && !tufmeta.IsRehearsal(old) || r.oldRootTree != nil && !tufmeta.IsRehearsal(r.oldRootTree)
 	switch {
 	case marked && real:
@@ -147,9 +149,9 @@ func (r *reviewer) expiry(c tufmeta.Common) string {
 		return tufmeta.Printable(c.Expires)
 	}
 	if t.Before(r.plan.Opens) {
-		return fmt.Sprintf("%s (%s before)", t.Format(time.DateOnly), inspect.Days(t, r.plan.Opens))
+		return fmt.Sprintf("%s (%s before)", t.Format(tufmeta.TimeFormat), inspect.Days(t, r.plan.Opens))
 	}
-	return fmt.Sprintf("%s (in %s)", t.Format(time.DateOnly), inspect.Days(r.plan.Opens, t))
+	return fmt.Sprintf("%s (in %s)", t.Format(tufmeta.TimeFormat), inspect.Days(r.plan.Opens, t))
 }
 
 func scalar(what, old, now string) Change {

@@ -147,7 +147,7 @@ func (t *Token) Describe() string {
 func (t *Token) Device() string {
 	device := tufmeta.Printable(t.Model)
 	if t.Serial != "" {
-		device = strings.TrimSpace(device + " no. " + tufmeta.Printable(t.Serial))
+		device = strings.TrimSpace(device + " serial " + tufmeta.Printable(t.Serial))
 	}
 	return device
 }

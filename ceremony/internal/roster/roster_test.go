@@ -40,7 +40,7 @@ func TestDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]string{
-		"a": "holder-1, YubiKey 5 no. 14470876, key ", "b": "holder-2 (old), key ", "c": `holder-2 (new), evil\u001b[2J no. \u202e1, key `,
+		"a": "holder-1, YubiKey 5 serial 14470876, key ", "b": "holder-2 (old), key ", "c": `holder-2 (new), evil\u001b[2J serial \u202e1, key `,
 		"d": "the online key online, key ", "stranger": "unknown holder, key ",
 	} {
 		fingerprint := ceremonytest.Object(t, key).Fingerprint()
@@ -88,7 +88,7 @@ func TestLoadKeysRefuses(t *testing.T) {
 	}{
 		{"no file", nil, `reading the key of token "new": the folder has no file "keys/3.pem"`},
 		{"no key", []byte("hello"), `token "new" from "keys/3.pem": reading a public key: no PEM block`},
-		{"a private key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), "no PEM block"},
+		{"a private key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), "it is a PRIVATE key"},
 		{"two keys", append(ceremonytest.PEM(t, "c"), ceremonytest.PEM(t, "e")...), "text follows the PEM block"},
 		{"a key on another curve", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), "not on P-256"},
 		{"the key of another token", ceremonytest.PEM(t, "a"), `tokens "holder-1" and "new" have the same public key`},

@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Names of the specification (TUF 1.0.34, section 4.2).
@@ -198,6 +199,9 @@ func parseRSA(keytype, text string) (crypto.PublicKey, error) {
 // ParsePEM reads exactly one PEM block with a SubjectPublicKeyInfo.
 func ParsePEM(text []byte) (crypto.PublicKey, error) {
 	block, rest := pem.Decode(text)
+	if block != nil && strings.HasSuffix(block.Type, "PRIVATE KEY") {
+		return nil, errors.New("reading a public key: it is a PRIVATE key. Take it off this medium, and if the medium has been elsewhere, make a new key; `openssl pkey -pubout` gives the public half")
+	}
 	if block == nil || block.Type != "PUBLIC KEY" {
 		return nil, errors.New(`reading a public key: no PEM block "PUBLIC KEY"`)
 	}

@@ -156,7 +156,7 @@ func TestParseKeyRefuses(t *testing.T) {
 		{"a compressed point", "ecdsa", "ecdsa-sha2-nistp256", "02" + strings.Repeat("11", 32), "not a point on P-256"},
 		{"nothing", "ecdsa", "ecdsa-sha2-nistp256", "", "not a point on P-256"},
 		{"no PEM", "ecdsa", "ecdsa-sha2-nistp256", "public key", "no PEM block"},
-		{"another PEM block", "ecdsa", "ecdsa-sha2-nistp256", strings.ReplaceAll(p256, "PUBLIC", "PRIVATE"), "no PEM block"},
+		{"another PEM block", "ecdsa", "ecdsa-sha2-nistp256", strings.ReplaceAll(p256, "PUBLIC", "PRIVATE"), "it is a PRIVATE key"},
 		{"two PEM blocks", "ecdsa", "ecdsa-sha2-nistp256", p256 + p256, "text follows"},
 		{"text after the PEM block", "ecdsa", "ecdsa-sha2-nistp256", p256 + "x", "text follows"},
 		{"a short ed25519 key", "ed25519", "ed25519", "00ff", "32 bytes in hex"},

@@ -3,6 +3,7 @@ package verify_test
 import (
 	"bytes"
 	"encoding/hex"
+	"strings"
 	"testing"
 
 	"tufceremony/ceremony/internal/ceremonytest"
@@ -142,6 +143,18 @@ func TestGenesisOtherThanPlan(t *testing.T) {
 		{"marked as a rehearsal", func(c *ceremonytest.Ceremony) {
 			c.Edit("1.root.json", func(s object) { s[tufmeta.RehearsalField] = true })
 		}, "PLAN-MISMATCH, 1.root: field \"" + tufmeta.RehearsalField + "\""},
+		{"the rehearsal's mark with another value", func(c *ceremonytest.Ceremony) {
+			c.Edit("1.root.json", func(s object) { s[tufmeta.RehearsalField] = object{"anything": "else"} })
+		}, "has another value than true"},
+		{"a specification that only some clients take", func(c *ceremonytest.Ceremony) {
+			c.Edit("1.root.json", func(s object) { s["spec_version"] = "1." })
+		}, "JSON-STRICT, root: spec_version"},
+		{"an older specification", func(c *ceremonytest.Ceremony) {
+			c.Edit("1.root.json", func(s object) { s["spec_version"] = "1.0" })
+		}, "PLAN-MISMATCH, 1.root: spec_version is 1.0"},
+		{"a key whose PEM only some clients read", func(c *ceremonytest.Ceremony) {
+			c.Edit("1.root.json", oddPEM)
+		}, "PLAN-MISMATCH, 1.root: the object of key"},
 		{"delegations in targets", func(c *ceremonytest.Ceremony) {
 			c.Edit("1.targets.json", func(s object) { s["delegations"] = delegation(t, "stranger") })
 		}, `PLAN-MISMATCH, 1.targets: field "delegations"`},
@@ -266,5 +279,30 @@ func delegation(t *testing.T, token string) object {
 		"keys": object{keyID(t, token): ceremonytest.Object(t, token).Object},
 		"roles": []any{object{"name": "others", "keyids": []any{keyID(t, token)}, "threshold": int64(1),
 			"terminating": false, "paths": []any{"*"}}},
+	}
+}
+
+// oddPEM writes one key of a root as PEM with a header, which is the same
+// public key and another key object, under its own right key ID everywhere.
+func oddPEM(s object) {
+	keys := s["keys"].(object)
+	for id, key := range keys {
+		value := key.(object)["keyval"].(object)
+		value["public"] = strings.Replace(value["public"].(string), "-----\n", "-----\nX-Other: value\n\n", 1)
+		odd, err := tufmeta.KeyID(key.(object))
+		if err != nil {
+			panic(err)
+		}
+		delete(keys, id)
+		keys[odd] = key
+		for _, role := range s["roles"].(object) {
+			ids := role.(object)["keyids"].([]any)
+			for i := range ids {
+				if ids[i] == id {
+					ids[i] = odd
+				}
+			}
+		}
+		return
 	}
 }
