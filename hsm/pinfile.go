@@ -21,7 +21,7 @@ func PINSourcePath(source string) (string, error) {
 		return "", errors.New("pin-source names a command, and commands are not run: write file:/absolute/path")
 	case !isFile, strings.HasPrefix(path, "//"), !strings.HasPrefix(path, "/"), path == "/":
 		return "", errors.New("pin-source must be file:/absolute/path")
-	case strings.HasPrefix(path, "/dev/"), strings.HasPrefix(path, "/proc/"):
+	case strings.HasPrefix(path, "/dev/") && !strings.HasPrefix(path, "/dev/shm/"), strings.HasPrefix(path, "/proc/"):
 		return "", errors.New("pin-source must be a file, not what is fed into the program")
 	case strings.ContainsFunc(path, isControl):
 		return "", errors.New("pin-source holds a control character")
