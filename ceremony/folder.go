@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"tufceremony/ceremony/internal/assemble"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
 )
@@ -28,4 +29,18 @@ func readPlan(files folder.Files) (*plan.Plan, error) {
 		return nil, hint(err, "put each public key, as PEM, into keys/ under the name that the plan gives")
 	}
 	return p, nil
+}
+
+// collect reads a folder with its plan, and judges the signatures in it.
+func collect(dir string) (folder.Files, *plan.Plan, *assemble.Collection, error) {
+	files, err := readFolder(dir)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	p, err := readPlan(files)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	c, err := assemble.Collect(files)
+	return files, p, c, err
 }

@@ -30,15 +30,7 @@ out, and merge says why. The order in which copies are named does not matter.`,
 }
 
 func runMerge(env *environment, dir string, from []string) error {
-	files, err := readFolder(dir)
-	if err != nil {
-		return err
-	}
-	p, err := readPlan(files)
-	if err != nil {
-		return err
-	}
-	c, err := assemble.Collect(files)
+	files, p, c, err := collect(dir)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,10 @@ Exit status 1 where a check refuses.`,
 			if err != nil {
 				return err
 			}
-			return check.Refuse(report.Results)
+			if err := check.Refuse(report.Results); err != nil {
+				return err
+			}
+			return plannedDevices(report.Plan)
 		},
 	}
 	c.Flags().StringVar(&root, "trusted-root", "", "a `ROOT` that you brought yourself, to compare with the folder's")

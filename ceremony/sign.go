@@ -79,36 +79,8 @@ type task struct {
 type signOptions struct{ token, uri, root, approve string }
 
 func runSign(env *environment, dir string, o signOptions) error {
-	name := o.token
-	now := env.today()
-	files, err := readFolder(dir)
+	s, err := newSigning(env, dir, o)
 	if err != nil {
-		return err
-	}
-	report, err := review.Review(files)
-	if err != nil {
-		return hint(err, "`ceremony draft %s` makes the payloads", dir)
-	}
-	token, ok := report.Plan.Roster.Token(name)
-	if !ok {
-		return hint(fmt.Errorf("signing: the plan has no token %q", name), "the plan's tokens: %s", tokenNames(report))
-	}
-	if err := errors.Join(check.Refuse(report.Results), report.InWindow(now)); err != nil {
-		return err
-	}
-	if err := compareRoot(report, o.root); err != nil {
-		return err
-	}
-	tasks := tasksOf(report, token)
-	if len(tasks) == 0 {
-		return hint(fmt.Errorf("signing: the key of token %q signs nothing in this ceremony: SIG-FOREIGN", name), "`ceremony status %s` names those who sign", dir)
-	}
-	binary, err := env.binary() // before the PIN: from then on nobody waits
-	if err != nil {
-		return err
-	}
-	s := &signing{env: env, dir: dir, now: now, report: report, token: token, tasks: tasks, binary: binary}
-	if err := s.at(o.uri); err != nil {
 		return err
 	}
 	todo, err := s.todo()
@@ -127,6 +99,40 @@ func runSign(env *environment, dir string, o signOptions) error {
 	}
 	s.print("Signed and verified")
 	return nil
+}
+
+// newSigning reviews the folder and finds the token in the plan. What review or
+// the clock refuses ends here, before any device is touched.
+func newSigning(env *environment, dir string, o signOptions) (*signing, error) {
+	now := env.today()
+	files, err := readFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	report, err := review.Review(files)
+	if err != nil {
+		return nil, hint(err, "`ceremony draft %s` makes the payloads", dir)
+	}
+	token, ok := report.Plan.Roster.Token(o.token)
+	if !ok {
+		return nil, hint(fmt.Errorf("signing: the plan has no token %q", o.token), "the plan's tokens: %s", tokenNames(report))
+	}
+	if err := errors.Join(check.Refuse(report.Results), report.InWindow(now), plannedDevices(report.Plan)); err != nil {
+		return nil, err
+	}
+	if err := compareRoot(report, o.root); err != nil {
+		return nil, err
+	}
+	tasks := tasksOf(report, token)
+	if len(tasks) == 0 {
+		return nil, hint(fmt.Errorf("signing: the key of token %q signs nothing in this ceremony: SIG-FOREIGN", o.token), "`ceremony status %s` names those who sign", dir)
+	}
+	binary, err := env.binary() // before the PIN: from then on nobody waits
+	if err != nil {
+		return nil, err
+	}
+	s := &signing{env: env, dir: dir, now: now, report: report, token: token, tasks: tasks, binary: binary}
+	return s, s.at(o.uri)
 }
 
 func tokenNames(report *review.Report) string {
@@ -264,7 +270,7 @@ func (s *signing) soFar() string {
 func (s *signing) approve(words string) (review.Approval, error) {
 	if words == "" {
 		var err error
-		fmt.Fprintln(s.env.out)
+		fmt.Fprintln(s.env.out, "\nCompare the event ID with the minutes, not with this screen alone.")
 		words, err = s.env.ask.Line("Type the first four words of the event ID to approve: ")
 		if err != nil {
 			return review.Approval{}, hint(err, "sign at a terminal, or give --approve \"w1 w2 w3 w4\"")

@@ -24,15 +24,7 @@ func statusCommand(env *environment) *cobra.Command {
 		Short: "show who has signed, who is missing, and what comes next",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			files, err := readFolder(args[0])
-			if err != nil {
-				return err
-			}
-			p, err := readPlan(files)
-			if err != nil {
-				return err
-			}
-			c, err := assemble.Collect(files)
+			files, p, c, err := collect(args[0])
 			if err != nil {
 				return err
 			}
