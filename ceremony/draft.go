@@ -43,9 +43,8 @@ func runDraft(env *environment, dir string) error {
 		return err
 	}
 	if now := env.today(); now.After(p.Closes) {
-		x := check.New("CLOCK", "window.closes", "signing closes on %s, and this machine says %s: nobody could sign", p.Closes.Format(tufmeta.TimeFormat), now.Format(tufmeta.TimeFormat))
-		x.Level = check.Refusal
-		return &hinted{check.Refuse([]check.Result{x}), "correct window: in plan.yaml, or this machine's clock"}
+		err := check.Refused("CLOCK", "window.closes", "signing closes on %s, and this machine says %s: nobody could sign", p.Closes.Format(tufmeta.TimeFormat), now.Format(tufmeta.TimeFormat))
+		return &hinted{err, "correct window: in plan.yaml, or this machine's clock"}
 	}
 	if err := plannedDevices(p); err != nil {
 		return err

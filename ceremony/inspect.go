@@ -136,9 +136,7 @@ func (i *inspection) judgeOthers(at time.Time) {
 			}
 		}
 		if o.tally != nil && !o.tally.Reached() {
-			r := check.New("THRESHOLD-NEW", o.name, "has %s under root %d, and %d are needed", plural(o.tally.Valid(), "valid signature"), o.under, o.tally.Threshold)
-			r.Level = check.Refusal
-			i.broken = append(i.broken, r)
+			i.broken = append(i.broken, check.NewRefusal("THRESHOLD-NEW", o.name, "has %s under root %d, and %d are needed", plural(o.tally.Valid(), "valid signature"), o.under, o.tally.Threshold))
 		}
 	}
 }

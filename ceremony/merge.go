@@ -59,7 +59,7 @@ type merging struct {
 	c       *assemble.Collection
 	roster  *roster.Roster
 	copies  []copied
-	take    map[string][]byte // in order
+	take    map[string][]byte // by path; order has the paths as they came
 	order   []string
 	dropped []check.Result
 }

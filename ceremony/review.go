@@ -135,7 +135,7 @@ func printReview(w io.Writer, r *review.Report) {
 	}
 	printResults(w, r.Results)
 	fmt.Fprintln(w, "\nThe event ID stands for plan, keys, trusted metadata and payloads. Compare all\nof it:")
-	printDigest(w, r.Event.String(), tufmeta.Words(r.Event[:]))
+	printDigest(w, r.Event.String())
 	if len(check.Refusals(r.Results)) > 0 {
 		fmt.Fprintln(w, "This cannot be approved: see the refusals above.")
 		return
@@ -149,7 +149,7 @@ func printTrusted(w io.Writer, r *review.Report) {
 	for _, d := range r.Trusted {
 		fmt.Fprintln(w)
 		wrapTo(w, "", "", fmt.Sprintf("Goes on from %s. Compare with the minutes of its ceremony, or the published file, what was signed then:", d.Version))
-		printDigest(w, d.Digest, d.Words)
+		printDigest(w, d.Digest)
 	}
 }
 
@@ -178,7 +178,7 @@ func printDocument(w io.Writer, d review.Document) {
 		printChange(w, c)
 	}
 	fmt.Fprintf(w, "  what is signed (sha256sum payload/%s):\n", d.Version.File())
-	printDigest(w, d.Digest, d.Words)
+	printDigest(w, d.Digest)
 }
 
 func printChange(w io.Writer, c review.Change) {
@@ -219,11 +219,11 @@ func dash(s string) string {
 	return s
 }
 
-// printDigest writes a SHA-256 as hex in groups and as words, eight a line, so
-// that two people can read it to each other.
-func printDigest(w io.Writer, hex, words string) {
-	fmt.Fprintf(w, "    %s\n", hex)
-	list := strings.Fields(words)
+// printDigest writes a SHA-256 in hex and as words, four a line, so that two
+// people can read it to each other.
+func printDigest(w io.Writer, digest string) {
+	fmt.Fprintf(w, "    %s\n", digest)
+	list := strings.Fields(tufmeta.DigestWords(digest))
 	for len(list) > 0 {
 		n := min(4, len(list))
 		fmt.Fprintf(w, "      %s\n", strings.TrimRight(fmt.Sprintf("%-12s%-17s%-12s%s", pad(list[:n])...), " "))

@@ -92,8 +92,7 @@ func runSeal(env *environment, dir, output string) error {
 		}
 	}
 	fmt.Fprintln(env.out, "  SHA-256 of the bundle:")
-	digest := tufmeta.Digest(data)
-	printDigest(env.out, digest, wordsOf(digest))
+	printDigest(env.out, tufmeta.Digest(data))
 	wrapTo(env.out, "Next: ", "      ", fmt.Sprintf("write the SHA-256 into the minutes; then ceremony publish %s REPOSITORY", output))
 	return nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -106,11 +105,6 @@ func refusedHint(err error) error {
 	return err
 }
 
-func wordsOf(digest string) string {
-	raw, _ := hex.DecodeString(digest)
-	return tufmeta.Words(raw)
-}
-
 func printProof(w io.Writer, f *verify.Facts, data []byte) {
 	p := f.Report.Plan
 	wrapTo(w, "Verified: ", "  ", fmt.Sprintf("%s of \"%s\"", p.Kind, tufmeta.Printable(p.Repository)))
@@ -131,7 +125,7 @@ func printProof(w io.Writer, f *verify.Facts, data []byte) {
 			}
 		}
 		fmt.Fprintln(w, "  what was signed, SHA-256:")
-		printDigest(w, r.Digest, wordsOf(r.Digest))
+		printDigest(w, r.Digest)
 	}
 	lines := 0
 	for _, c := range f.Record {
@@ -145,9 +139,9 @@ func printProof(w io.Writer, f *verify.Facts, data []byte) {
 	}
 	printResults(w, f.Report.Results)
 	fmt.Fprintln(w, "\nEvent ID. Compare it with the minutes of the ceremony:")
-	printDigest(w, f.Report.Event.String(), tufmeta.Words(f.Report.Event[:]))
+	printDigest(w, f.Report.Event.String())
 	fmt.Fprintln(w, "SHA-256 of the bundle:")
-	printDigest(w, tufmeta.Digest(data), wordsOf(tufmeta.Digest(data)))
+	printDigest(w, tufmeta.Digest(data))
 }
 
 type proofRole struct {

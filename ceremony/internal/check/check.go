@@ -76,6 +76,19 @@ func New(id, subject, format string, args ...any) Result {
 	return Result{Check: id, Subject: subject, Detail: fmt.Sprintf(format, args...)}
 }
 
+// NewRefusal makes a result that stops the command, whatever the table says of
+// its context.
+func NewRefusal(id, subject, format string, args ...any) Result {
+	r := New(id, subject, format, args...)
+	r.Level = Refusal
+	return r
+}
+
+// Refused is the error of a single refusal.
+func Refused(id, subject, format string, args ...any) error {
+	return Refuse([]Result{NewRefusal(id, subject, format, args...)})
+}
+
 // Lookup finds a row of the table.
 func Lookup(id string) (Check, bool) {
 	i := slices.IndexFunc(Table, func(c Check) bool { return c.ID == id })

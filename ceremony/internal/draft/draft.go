@@ -86,10 +86,8 @@ func mark(p *plan.Plan, signed map[string]any) {
 	}
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(tufmeta.TimeFormat) }
-
 func common(role string, version int64, expires time.Time) map[string]any {
-	return map[string]any{"_type": role, "spec_version": tufmeta.SpecVersion, "version": version, "expires": stamp(expires)}
+	return map[string]any{"_type": role, "spec_version": tufmeta.SpecVersion, "version": version, "expires": tufmeta.Stamp(expires)}
 }
 
 func root(p *plan.Plan, files folder.Files) (map[string]any, error) {
@@ -112,7 +110,7 @@ func root(p *plan.Plan, files folder.Files) (map[string]any, error) {
 	}
 	signed = maps.Clone(signed)
 	signed["version"] = p.Root.Version
-	signed["expires"] = stamp(p.Root.Expires)
+	signed["expires"] = tufmeta.Stamp(p.Root.Expires)
 	keys := map[string]any{}
 	oldRoles, _ := signed["roles"].(map[string]any)
 	roles := map[string]any{}
@@ -206,7 +204,7 @@ func targets(p *plan.Plan, files folder.Files) (map[string]any, error) {
 	}
 	signed = maps.Clone(signed)
 	signed["version"] = p.Targets.Version
-	signed["expires"] = stamp(p.Targets.Expires)
+	signed["expires"] = tufmeta.Stamp(p.Targets.Expires)
 	list := map[string]any{}
 	if before, ok := signed["targets"].(map[string]any); ok {
 		maps.Copy(list, before)

@@ -100,9 +100,7 @@ func gap(from, to int64) string {
 }
 
 func (r *Roots) breaks(id string, version int64, format string, args ...any) {
-	b := check.New(id, fmt.Sprintf("root %d", version), format, args...)
-	b.Level = check.Refusal
-	r.Broken = append(r.Broken, b)
+	r.Broken = append(r.Broken, check.NewRefusal(id, fmt.Sprintf("root %d", version), format, args...))
 }
 
 // signatures reports those that do not count. A key of the root before or of

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
@@ -26,8 +25,8 @@ func (p *Plan) Text() []byte {
 	}
 	w.line("")
 	w.line("window:  # signing is refused before and after")
-	w.line("  opens:  %s", stamp(p.Opens))
-	w.line("  closes: %s", stamp(p.Closes))
+	w.line("  opens:  %s", tufmeta.Stamp(p.Opens))
+	w.line("  closes: %s", tufmeta.Stamp(p.Closes))
 	w.holders(p)
 	w.online(p)
 	if p.Root != nil {
@@ -60,8 +59,6 @@ func named(name string) string {
 }
 
 var plainName = regexp.MustCompile(`^[a-z][a-z0-9._-]*$`)
-
-func stamp(t time.Time) string { return t.UTC().Format(tufmeta.TimeFormat) }
 
 func (w *writer) holders(p *Plan) {
 	w.line("")
@@ -110,7 +107,7 @@ func (w *writer) root(p *Plan) {
 	w.line("")
 	w.line("root:")
 	w.line("  version: %d", p.Root.Version)
-	w.line("  expires: %s", stamp(p.Root.Expires))
+	w.line("  expires: %s", tufmeta.Stamp(p.Root.Expires))
 	w.line("")
 	w.line("roles:  # after this ceremony; threshold says how many of the keys must sign")
 	for _, name := range tufmeta.TopRoles {
@@ -133,7 +130,7 @@ func (w *writer) targets(p *Plan) {
 	w.line("")
 	w.line("targets:")
 	w.line("  version: %d", p.Targets.Version)
-	w.line("  expires: %s", stamp(p.Targets.Expires))
+	w.line("  expires: %s", tufmeta.Stamp(p.Targets.Expires))
 	if len(p.Targets.Add) > 0 {
 		w.line("  add:  # new, or in the place of the same path")
 		for _, f := range p.Targets.Add {

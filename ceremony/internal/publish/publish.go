@@ -130,18 +130,12 @@ func (b *builder) add(name string, data []byte, replace bool) ([]Step, error) {
 			return nil, err
 		}
 		if !same {
-			return nil, check.Refuse([]check.Result{refusal("VERSION-SEQUENCE", name, "another file of this version is published already, and clients have it: two of one version would be equivocation")})
+			return nil, check.Refused("VERSION-SEQUENCE", name, "another file of this version is published already, and clients have it: two of one version would be equivocation")
 		}
 		return nil, nil
 	}
 	b.next[name] = data
 	return []Step{{Name: metadata + "/" + name, data: data, replace: replace}}, nil
-}
-
-func refusal(id, subject, format string, args ...any) check.Result {
-	r := check.New(id, subject, format, args...)
-	r.Level = check.Refusal
-	return r
 }
 
 func sameSigned(a, b []byte) (bool, error) {
@@ -164,7 +158,7 @@ func (b *builder) targets() error {
 			continue
 		}
 		if v.Version.Version < b.version {
-			return check.Refuse([]check.Result{refusal("VERSION-SEQUENCE", v.Version.String(), "targets %d is published already: the bundle is older", b.version)})
+			return check.Refused("VERSION-SEQUENCE", v.Version.String(), "targets %d is published already: the bundle is older", b.version)
 		}
 		name := fileOf("targets", v.Version.Version, b.newest)
 		replace := !b.newest.ConsistentSnapshot && v.Version.Version > b.version

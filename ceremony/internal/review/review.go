@@ -15,7 +15,6 @@
 package review
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -175,7 +174,7 @@ func (r *reviewer) readTargets(name string) error {
 // in the minutes of the ceremony before, and a stick could bring another.
 func (r *reviewer) goesOnFrom(role string, version int64, signed []byte) {
 	v := folder.Version{Role: role, Version: version}
-	r.report.Trusted = append(r.report.Trusted, Document{Version: v, Payload: signed, Digest: tufmeta.Digest(signed), Words: wordsOf(signed)})
+	r.report.Trusted = append(r.report.Trusted, newDocument(v, signed))
 }
 
 func (r *reviewer) trustedTargets() {
@@ -185,9 +184,7 @@ func (r *reviewer) trustedTargets() {
 	r.goesOnFrom("targets", r.oldTargets.Version, r.oldTargetsEnv.Canonical)
 	tally := tufmeta.Count(r.oldTargetsEnv.Canonical, r.oldTargetsEnv.Signatures, r.oldRoot.Keys, r.oldRoot.Roles["targets"])
 	if !tally.Reached() {
-		x := check.New("THRESHOLD-NEW", "targets", "has %d valid signatures under root %d, and %d are needed", tally.Valid(), r.oldRoot.Version, tally.Threshold)
-		x.Level = check.Refusal
-		r.trustedResults = append(r.trustedResults, x)
+		r.trustedResults = append(r.trustedResults, check.NewRefusal("THRESHOLD-NEW", "targets", "has %d valid signatures under root %d, and %d are needed", tally.Valid(), r.oldRoot.Version, tally.Threshold))
 	}
 }
 
@@ -219,8 +216,7 @@ func (r *reviewer) expected(versions []folder.Version) {
 
 func (r *reviewer) document(v folder.Version) {
 	payload := r.files[folder.Payload+"/"+v.File()]
-	d := Document{Version: v, Payload: payload, Digest: tufmeta.Digest(payload)}
-	d.Words = wordsOf(payload)
+	d := newDocument(v, payload)
 	signed, err := tufmeta.ParseSigned(payload)
 	if err == nil {
 		switch v.Role {
@@ -236,6 +232,11 @@ func (r *reviewer) document(v folder.Version) {
 		r.say("JSON-STRICT", v.String(), "%v", err)
 	}
 	r.report.Documents = append(r.report.Documents, d)
+}
+
+func newDocument(v folder.Version, signed []byte) Document {
+	digest := tufmeta.Digest(signed)
+	return Document{Version: v, Payload: signed, Digest: digest, Words: tufmeta.DigestWords(digest)}
 }
 
 // event compares what lies in the folder with what was drafted in it.
@@ -298,10 +299,8 @@ func (r *Report) InWindow(now time.Time) error {
 	if !now.Before(p.Opens) && !now.After(p.Closes) {
 		return nil
 	}
-	x := check.New("CLOCK", "signing window", "this machine says %s, and the plan has signing from %s to %s",
+	return check.Refused("CLOCK", "signing window", "this machine says %s, and the plan has signing from %s to %s",
 		now.UTC().Format(tufmeta.TimeFormat), p.Opens.Format(tufmeta.TimeFormat), p.Closes.Format(tufmeta.TimeFormat))
-	x.Level = check.Draft.Level(x)
-	return check.Refuse([]check.Result{x})
 }
 
 // Report gives what was approved, or false for the zero value.
@@ -309,8 +308,3 @@ func (a Approval) Report() (*Report, bool) { return a.report, a.report != nil }
 
 // Files are the bytes that were reviewed.
 func (r *Report) Files() folder.Files { return r.files }
-
-func wordsOf(payload []byte) string {
-	sum := sha256.Sum256(payload)
-	return tufmeta.Words(sum[:])
-}

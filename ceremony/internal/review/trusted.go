@@ -57,7 +57,5 @@ func (r *Report) GoesOnFrom(brought []byte) error {
 }
 
 func anotherRoot(format string, args ...any) error {
-	x := check.New("EVENT-MISMATCH", "trusted root", format, args...)
-	x.Level = check.Refusal
-	return check.Refuse([]check.Result{x})
+	return check.Refused("EVENT-MISMATCH", "trusted root", format, args...)
 }

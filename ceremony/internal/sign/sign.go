@@ -22,7 +22,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -138,9 +137,4 @@ func listed(demands []quorum.Demand, payload folder.Version, keyIDs []string, fi
 		}
 	}
 	return keys
-}
-
-// Payload says which payload a signature file is for, from its path.
-func Payload(name string) (folder.Version, error) {
-	return folder.ParseVersion(path.Base(path.Dir(name)) + ".json")
 }

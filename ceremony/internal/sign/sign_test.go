@@ -184,15 +184,6 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func TestPayload(t *testing.T) {
-	if v, err := sign.Payload("signatures/2.root/k.json"); err != nil || v != root2 {
-		t.Errorf("%v, %v", v, err)
-	}
-	if v, err := sign.Payload("signatures/root/k.json"); err == nil {
-		t.Errorf("taken for %v", v)
-	}
-}
-
 func approved(t *testing.T) (review.Approval, *review.Report) {
 	t.Helper()
 	c := ceremonytest.Rotation(t)

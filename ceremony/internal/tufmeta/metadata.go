@@ -131,6 +131,9 @@ const SpecVersion = "1.0.34"
 // TimeFormat is the only form of time that is written: whole seconds, UTC.
 const TimeFormat = "2006-01-02T15:04:05Z"
 
+// Stamp writes a time as TUF does.
+func Stamp(t time.Time) string { return t.UTC().Format(TimeFormat) }
+
 // WellFormedTime reports whether text is a time exactly as TUF writes it.
 func WellFormedTime(text string) bool {
 	t, err := time.Parse(TimeFormat, text)

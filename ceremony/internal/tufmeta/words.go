@@ -1,6 +1,9 @@
 package tufmeta
 
-import "strings"
+import (
+	"encoding/hex"
+	"strings"
+)
 
 // The PGP word list (P. Juola and P. Zimmermann, 1995), in lower case: words
 // chosen by machine to be told apart over a bad line. Bytes at even places
@@ -18,6 +21,15 @@ func Words(data []byte) string {
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+// DigestWords spells a digest in hex, as Digest gives it.
+func DigestWords(digest string) string {
+	raw, err := hex.DecodeString(digest)
+	if err != nil {
+		panic("tufmeta: not a digest: " + digest) // a mistake in the program
+	}
+	return Words(raw)
 }
 
 // SameWords compares words as a person types them: case and the width of

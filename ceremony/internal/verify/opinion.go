@@ -47,5 +47,5 @@ func (j *judge) secondOpinion() (err error) {
 }
 
 func disagrees(subject string, err error) error {
-	return check.Refuse([]check.Result{refusal("SECOND-OPINION", subject, "go-tuf says: %v", err)})
+	return check.Refused("SECOND-OPINION", subject, "go-tuf says: %v", err)
 }

@@ -201,13 +201,7 @@ func sameRoot(data []byte, trusted *tufmeta.Envelope, v folder.Version) error {
 	if bytes.Equal(env.Canonical, trusted.Canonical) {
 		return nil
 	}
-	return check.Refuse([]check.Result{refusal("EVENT-MISMATCH", v.String(), "the bundle began from another root %d than the trusted one: it is for another repository", v.Version)})
-}
-
-func refusal(id, subject, format string, args ...any) check.Result {
-	r := check.New(id, subject, format, args...)
-	r.Level = check.Refusal
-	return r
+	return check.Refused("EVENT-MISMATCH", v.String(), "the bundle began from another root %d than the trusted one: it is for another repository", v.Version)
 }
 
 func (j *judge) walk(files []inspect.File) error {
@@ -222,7 +216,7 @@ func (j *judge) walk(files []inspect.File) error {
 	last := roots.Last()
 	newest := j.newest()
 	if last.Root.Version > newest {
-		return check.Refuse([]check.Result{refusal("VERSION-SEQUENCE", "bundle", "it ends at root %d, and root %d is already trusted: the bundle is older", newest, last.Root.Version)})
+		return check.Refused("VERSION-SEQUENCE", "bundle", "it ends at root %d, and root %d is already trusted: the bundle is older", newest, last.Root.Version)
 	}
 	for _, l := range roots.Links {
 		j.facts.Chain = append(j.facts.Chain, l.Root.Version)
@@ -281,7 +275,7 @@ func (j *judge) roles() error {
 		for _, l := range under {
 			tally := tufmeta.Count(env.Canonical, env.Signatures, l.Root.Keys, l.Root.Roles[v.Role])
 			if !tally.Reached() {
-				return check.Refuse([]check.Result{refusal("THRESHOLD-NEW", v.String(), "%d of %d signatures under root %d", tally.Valid(), tally.Threshold, l.Root.Version)})
+				return check.Refused("THRESHOLD-NEW", v.String(), "%d of %d signatures under root %d", tally.Valid(), tally.Threshold, l.Root.Version)
 			}
 			role.Counts = append(role.Counts, Count{l.Root.Version, tally.Threshold, tally.Signers})
 		}
