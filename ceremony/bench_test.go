@@ -145,7 +145,7 @@ func (p *rawPIN) PIN(hsm.PINRequest) ([]byte, error) {
 	return append([]byte{}, p.pin...), nil
 }
 
-func (p *rawPIN) Touch(hsm.TouchRequest) {}
+func (p *rawPIN) Touch(hsm.TouchRequest) func() { return func() {} }
 
 // BenchmarkStart is the start of the program that scripts/build leaves, to the
 // end of `ceremony --version`, beside that of a program that does nothing.

@@ -160,8 +160,9 @@ func (p *pinPrompter) PIN(r hsm.PINRequest) ([]byte, error) {
 	return pin, hint(err, "a PIN is typed at a terminal, or read from a file that the plan's token URI names with pin-source")
 }
 
-func (p *pinPrompter) Touch(r hsm.TouchRequest) {
+func (p *pinPrompter) Touch(r hsm.TouchRequest) func() {
 	fmt.Fprintf(p.env.out, "Touch the device now: %s. It waits %d seconds.\n", p.name, r.Seconds)
+	return p.env.ask.Countdown(r.Seconds)
 }
 
 // deviceHint says what to do about what a device answered.

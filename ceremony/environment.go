@@ -32,6 +32,9 @@ type prompter interface {
 	Line(prompt string) (string, error)
 	// Secret asks for a line that is not shown.
 	Secret(prompt string) ([]byte, error)
+	// Countdown shows the seconds that are left, where somebody can see them
+	// change, until stop is called. It returns at once.
+	Countdown(seconds int) (stop func())
 }
 
 func system() *environment {

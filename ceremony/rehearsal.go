@@ -125,6 +125,9 @@ func (p *actorPrompter) Secret(prompt string) ([]byte, error) {
 	return bytes.Clone(s.pin), nil
 }
 
+// Countdown has nobody to show it to: actors touch at once.
+func (p *actorPrompter) Countdown(int) (stop func()) { return func() {} }
+
 // event is what a command is about.
 func (r *rehearsal) event(args []string) (folder.Event, error) {
 	name := strings.TrimSuffix(filepath.Base(args[1]), ".bundle")

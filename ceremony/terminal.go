@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -80,6 +81,36 @@ func atTerminal(prompt string, read func(in *os.File) ([]byte, error)) ([]byte, 
 			return nil, &hinted{fmt.Errorf("asking: nothing was typed: %w", a.err), "run the command again and type the answer, then Enter"}
 		}
 		return a.text, nil
+	}
+}
+
+// Countdown writes over one line of the terminal, and leaves it empty.
+func (terminal) Countdown(seconds int) (stop func()) {
+	in, out, err := openTerminal()
+	if err != nil {
+		return func() {}
+	}
+	in.Close()
+	over, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer out.Close()
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for left := seconds; left > 0; left-- {
+			fmt.Fprintf(out, "\r%3d s left ", left)
+			select {
+			case <-over:
+				fmt.Fprintf(out, "\r%*s\r", len("100 s left "), "")
+				return
+			case <-tick.C:
+			}
+		}
+		fmt.Fprintf(out, "\r%*s\r", len("100 s left "), "")
+	}()
+	return func() {
+		close(over)
+		<-ended
 	}
 }
 

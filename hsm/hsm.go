@@ -31,21 +31,22 @@ const Unknown = -1
 // contain control characters.
 type Info struct {
 	URI          string // as it was opened, without a PIN
-	Driver       string // "soft", "pkcs11"
+	Driver       string // "soft", "pkcs11", "piv"
 	Label        string
 	Manufacturer string
 	Model        string
 	Serial       string
 	Firmware     string
+	FormFactor   string // "usb-c-keychain"; what hsm/attest calls them
 	TriesLeft    int    // PIN tries left, or Unknown
 	PINSource    string // path of the file that the URI names for the PIN, or empty
 }
 
 // Key is one key pair on a token, seen by its public half.
 type Key struct {
-	ID     string // the driver's name of the object: CKA_ID in hex, a slot
+	ID     string // the driver's name of the object: CKA_ID in hex, a slot such as "9c"
 	Label  string
-	Public crypto.PublicKey // *ecdsa.PublicKey for now
+	Public crypto.PublicKey // *ecdsa.PublicKey; of hsm/piv *rsa.PublicKey and ed25519.PublicKey as well
 }
 
 // Token is an exclusive session with one device. Methods are not safe for
@@ -59,22 +60,34 @@ type Token interface {
 
 	// Signer logs in, asking prompter for the PIN exactly once, and returns a
 	// signer for key. Sign takes a SHA-256 digest and returns an ASN.1 DER
-	// ECDSA signature. A wrong PIN is a *PINError and ends the call: whoever
-	// wants another try calls again, knowing what it costs. A token that is
-	// already logged in does not ask.
+	// ECDSA signature; a driver says which other keys and digests it takes. A
+	// wrong PIN is a *PINError and ends the call: whoever wants another try
+	// calls again, knowing what it costs. A token that is already logged in
+	// does not ask. A key that wants its PIN for every signature has Sign ask
+	// from the second signature on: the package keeps no PIN.
 	Signer(key Key, prompter Prompter) (crypto.Signer, error)
 
 	// Close logs out and frees the device.
 	io.Closer
 }
 
+// Attester is a token that can prove where a key was made.
+type Attester interface {
+	Token
+	// Attest returns DER certificates: the device's statement about the key
+	// first, then the certificates between it and the maker's root. It needs
+	// no PIN. A key that was imported has none: the error wraps
+	// ErrUnsupported. hsm/attest verifies what comes back; nothing here does.
+	Attest(key Key) ([][]byte, error)
+}
+
 // Prompter is how a driver speaks to the person at the device.
 type Prompter interface {
 	// PIN returns what the person typed. The driver wipes the slice after use.
 	PIN(PINRequest) ([]byte, error)
-	// Touch tells the person that the device waits for a finger. It returns
-	// at once.
-	Touch(TouchRequest)
+	// Touch tells the person that the device waits for a finger. It returns at
+	// once; the driver calls answered when the wait is over, however it ended.
+	Touch(TouchRequest) (answered func())
 }
 
 // PINRequest says for which device a PIN is wanted, and what a mistake costs.
@@ -86,7 +99,7 @@ type PINRequest struct {
 // TouchRequest says which device waits and for how long.
 type TouchRequest struct {
 	Device  Info
-	Seconds int
+	Seconds int // from now until the device gives up
 }
 
 // Errors that callers branch on. Drivers wrap them with %w and words that say

@@ -114,6 +114,7 @@ type person struct {
 	typed   []byte // the slice that was handed over
 	asked   []hsm.PINRequest
 	touches []hsm.TouchRequest
+	waiting int // touches that were asked for, and whose wait is not over
 }
 
 func (p *person) PIN(request hsm.PINRequest) ([]byte, error) {
@@ -125,7 +126,11 @@ func (p *person) PIN(request hsm.PINRequest) ([]byte, error) {
 	return p.typed, nil
 }
 
-func (p *person) Touch(request hsm.TouchRequest) { p.touches = append(p.touches, request) }
+func (p *person) Touch(request hsm.TouchRequest) func() {
+	p.touches = append(p.touches, request)
+	p.waiting++
+	return func() { p.waiting-- }
+}
 
 func (p *person) wantAsked(t *testing.T, times int) {
 	t.Helper()
@@ -142,4 +147,7 @@ func (n nobody) PIN(hsm.PINRequest) ([]byte, error) {
 	return nil, errors.New("nobody is there")
 }
 
-func (n nobody) Touch(hsm.TouchRequest) { n.t.Error("asked for a touch") }
+func (n nobody) Touch(hsm.TouchRequest) func() {
+	n.t.Error("asked for a touch")
+	return func() {}
+}

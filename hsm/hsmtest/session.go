@@ -118,6 +118,9 @@ func testTouch(t *testing.T, i Instance) {
 		if len(p.touches) != n {
 			t.Errorf("%d signatures asked for %d touches", n, len(p.touches))
 		}
+		if p.waiting != 0 {
+			t.Error("the person was not told that the wait is over")
+		}
 	}
 	if p.touches[0].Device.Serial != mustInfo(t, token).Serial {
 		t.Errorf("the touch was asked for serial %q", p.touches[0].Device.Serial)
@@ -132,6 +135,9 @@ func testMissedTouch(t *testing.T, i Instance) {
 	signer := mustSigner(t, token, p)
 	if _, _, err := sign(signer, "missed"); !errors.Is(err, hsm.ErrTouchMissed) {
 		t.Fatalf("error is %v, want %q", err, hsm.ErrTouchMissed)
+	}
+	if p.waiting != 0 {
+		t.Error("the person was not told that the wait is over")
 	}
 	if after := mustInfo(t, token); after.TriesLeft != before.TriesLeft {
 		t.Errorf("a missed touch left %d tries of %d", after.TriesLeft, before.TriesLeft)

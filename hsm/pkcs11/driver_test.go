@@ -55,7 +55,7 @@ func (p *typist) PIN(r hsm.PINRequest) ([]byte, error) {
 	p.asked = append(p.asked, r)
 	return []byte(p.pin), nil
 }
-func (p *typist) Touch(hsm.TouchRequest) {}
+func (p *typist) Touch(hsm.TouchRequest) func() { return func() {} }
 
 func mustOpen(t *testing.T, r *registry, text string) *token {
 	t.Helper()

@@ -76,7 +76,7 @@ func openToken(t *testing.T, uri string) hsm.Token {
 type typist string
 
 func (p typist) PIN(hsm.PINRequest) ([]byte, error) { return []byte(p), nil }
-func (p typist) Touch(hsm.TouchRequest)             {}
+func (p typist) Touch(hsm.TouchRequest) func()      { return func() {} }
 
 func wantError(t *testing.T, err error, wants ...string) {
 	t.Helper()

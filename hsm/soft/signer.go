@@ -69,6 +69,7 @@ func (t *Token) touch(prompter hsm.Prompter) error {
 	if prompter == nil {
 		return errors.New("a touch is needed, and there is nobody to ask")
 	}
-	prompter.Touch(hsm.TouchRequest{Device: t.info(), Seconds: touchSeconds})
+	answered := prompter.Touch(hsm.TouchRequest{Device: t.info(), Seconds: touchSeconds})
+	defer answered()
 	return nil
 }

@@ -79,7 +79,7 @@ func signerOf(t testing.TB, token *soft.Token, prompter hsm.Prompter) crypto.Sig
 type typist string
 
 func (p typist) PIN(hsm.PINRequest) ([]byte, error) { return []byte(p), nil }
-func (p typist) Touch(hsm.TouchRequest)             {}
+func (p typist) Touch(hsm.TouchRequest) func()      { return func() {} }
 
 const pin = typist("123456")
 
