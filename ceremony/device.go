@@ -153,11 +153,28 @@ type pinPrompter struct {
 
 func (p *pinPrompter) PIN(r hsm.PINRequest) ([]byte, error) {
 	tries := "tries left: not told by the device"
-	if r.TriesLeft != hsm.Unknown {
-		tries = fmt.Sprintf("%d %s left", r.TriesLeft, map[bool]string{true: "try", false: "tries"}[r.TriesLeft == 1])
+	switch {
+	case r.TriesLeft == 1:
+		tries = "1 try left"
+		if err := p.lastTry(); err != nil {
+			return nil, err
+		}
+	case r.TriesLeft != hsm.Unknown:
+		tries = fmt.Sprintf("%d tries left", r.TriesLeft)
 	}
 	pin, err := p.env.ask.Secret(fmt.Sprintf("PIN of token %s (%s): ", p.name, tries))
 	return pin, hint(err, "a PIN is typed at a terminal, or read from a file that the plan's token URI names with pin-source")
+}
+
+// lastTry has the holder say that the last try is to be spent: a hand that
+// types a PIN by habit would otherwise lock the device.
+func (p *pinPrompter) lastTry() error {
+	const words = "last try"
+	typed, err := p.env.ask.Line(fmt.Sprintf("\nOne PIN try is left on token %s. A wrong PIN now locks the device, and only the\nPUK or the SO PIN opens it again. Type %q to go on: ", p.name, words))
+	if err == nil && typed != words {
+		err = errors.New("asking for the last try: something else was typed")
+	}
+	return hint(err, "no PIN was asked for, and the try is still there; let the others sign, or come back with the right PIN")
 }
 
 func (p *pinPrompter) Touch(r hsm.TouchRequest) func() {
