@@ -52,30 +52,44 @@ one bundle that any stranger can verify. Begin with "ceremony rehearse".`,
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", width)))
 	for _, c := range []*cobra.Command{
 		initCommand(env), draftCommand(env), reviewCommand(env), signCommand(env), statusCommand(env), mergeCommand(env),
-		sealCommand(env), verifyCommand(env), publishCommand(env), inspectCommand(env), checksCommand(env), rehearseCommand(env),
+		sealCommand(env), verifyCommand(env), publishCommand(env), inspectCommand(env), tokenCommand(env), checksCommand(env), rehearseCommand(env),
 	} {
-		if args := c.Args; args != nil {
-			c.Args = func(c *cobra.Command, given []string) error {
-				if err := args(c, given); err != nil {
-					return usage(c, fmt.Errorf("%s: wrong number of arguments", c.Name()))
-				}
-				return nil
-			}
-		}
-		var long strings.Builder
-		wrapTo(&long, "", "", c.Long)
-		c.Long = strings.TrimSpace(long.String())
+		adapt(c)
 		root.AddCommand(c)
 	}
 	return root
 }
 
+// adapt has a command say in this program's words what cobra says in its own.
+func adapt(c *cobra.Command) {
+	if args := c.Args; args != nil && !c.HasSubCommands() {
+		c.Args = func(c *cobra.Command, given []string) error {
+			if err := args(c, given); err != nil {
+				return usage(c, fmt.Errorf("%s: wrong number of arguments", name(c)))
+			}
+			return nil
+		}
+	}
+	var long strings.Builder
+	wrapTo(&long, "", "", c.Long)
+	c.Long = strings.TrimSpace(long.String())
+	for _, sub := range c.Commands() {
+		adapt(sub)
+	}
+}
+
+// name is what is typed after `ceremony`: "sign", "token list".
+func name(c *cobra.Command) string {
+	_, rest, _ := strings.Cut(c.CommandPath(), " ")
+	return rest
+}
+
 // known sees the arguments that are no subcommand.
-func known(_ *cobra.Command, given []string) error {
+func known(c *cobra.Command, given []string) error {
 	if len(given) == 0 {
 		return nil
 	}
-	return &usageError{fmt.Errorf("unknown command %q", given[0]), "`ceremony --help` lists the commands"}
+	return &usageError{fmt.Errorf("unknown command %q", strings.TrimSpace(name(c)+" "+given[0])), fmt.Sprintf("`%s --help` lists the commands", c.CommandPath())}
 }
 
 // usageError is a command line that says something the program does not know.

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/sign"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm"
+	"tufceremony/hsm/attest"
+	"tufceremony/hsm/piv"
 	"tufceremony/hsm/pkcs11"
 	"tufceremony/hsm/pkcs11/uri"
 	"tufceremony/hsm/soft"
@@ -29,6 +32,8 @@ func openToken(uri, dir string) (hsm.Token, error) {
 		return soft.OpenURI(filepath.Join(filepath.Dir(place), "tokens"), uri)
 	case "pkcs11":
 		return pkcs11.Open(uri)
+	case "piv":
+		return piv.Open(uri)
 	}
 	return nil, fmt.Errorf("opening token %q: no driver for such a URI: %w", uri, hsm.ErrUnsupported)
 }
@@ -74,9 +79,6 @@ func (s *signing) match(device hsm.Token) (hsm.Key, error) {
 		return hsm.Key{}, s.deviceHint(err)
 	}
 	s.device = deviceName(info)
-	if err := s.forRehearsal(info); err != nil {
-		return hsm.Key{}, err
-	}
 	if s.token.Serial != "" && info.Serial != s.token.Serial {
 		return hsm.Key{}, hint(fmt.Errorf("signing: this is another device: it says serial %q, and the plan has %q for token %q", tufmeta.Printable(info.Serial), s.token.Serial, s.token.Name),
 			"insert the device that the plan names; no PIN was asked for")
@@ -87,7 +89,11 @@ func (s *signing) match(device hsm.Token) (hsm.Key, error) {
 	}
 	for _, key := range keys {
 		if fingerprint, err := tufmeta.Fingerprint(key.Public); err == nil && fingerprint == s.token.Key.Fingerprint() {
-			return key, nil
+			err := realOrRehearsed(s.report.Plan.Rehearsal, madeForRehearsals(device, info, key, s.now))
+			if err != nil {
+				err = fmt.Errorf("signing: %w", err)
+			}
+			return key, err
 		}
 	}
 	return hsm.Key{}, hint(fmt.Errorf("signing: the device does not hold the key that the plan has for token %q: SIG-FOREIGN", s.token.Name),
@@ -114,6 +120,10 @@ func plannedDevices(p *plan.Plan) error {
 			if made := strings.HasPrefix(u.Token, rehearsalLabel); u.Token != "" && made != p.Rehearsal {
 				return hint(fmt.Errorf("reading the uri of token %q: its label is %q, and labels that begin with %q are for rehearsals", t.Name, u.Token, rehearsalLabel), "a rehearsal has tokens of its own, and so has the real day")
 			}
+		case "piv":
+			if _, err := piv.Parse(t.URI); err != nil {
+				return hint(fmt.Errorf("reading the uri of token %q: %w", t.Name, err), "correct it in plan.yaml")
+			}
 		}
 	}
 	return nil
@@ -123,18 +133,33 @@ func plannedDevices(p *plan.Plan) error {
 // rehearsals.
 const rehearsalLabel = "rehearsal"
 
-// forRehearsal keeps the two worlds apart: a device of the real day would sign
-// for real in a rehearsal as well, since clients do not know the difference.
-func (s *signing) forRehearsal(info hsm.Info) error {
-	made := info.Driver == "soft" || strings.HasPrefix(info.Label, rehearsalLabel)
-	switch rehearsal := s.report.Plan.Rehearsal; {
+// realOrRehearsed keeps the two worlds apart: a device of the real day would
+// sign for real in a rehearsal as well, since clients do not know the
+// difference.
+func realOrRehearsed(rehearsal, made bool) error {
+	switch {
 	case rehearsal && !made:
-		return hint(errors.New("signing: this is a rehearsal, and the device is none that was made for one: its signature would be a real one"),
-			"rehearse with `ceremony rehearse`, or with PKCS#11 tokens whose labels begin with %q", rehearsalLabel)
+		return hint(errors.New("this is a rehearsal, and the device is none that was made for one: its signature would be a real one"),
+			"rehearse with `ceremony rehearse`, with PKCS#11 tokens whose labels begin with %q, or with virtual YubiKeys", rehearsalLabel)
 	case !rehearsal && made:
-		return hint(errors.New("signing: the token was made for rehearsals"), "real keys live in devices of their own")
+		return hint(errors.New("the token was made for rehearsals"), "real keys live in devices of their own")
 	}
 	return nil
+}
+
+// madeForRehearsals says whether a token can be none of the real day: by its
+// label, or, where it attests its keys, because its maker's root is the one of
+// virtual cards.
+func madeForRehearsals(device hsm.Token, info hsm.Info, key hsm.Key, at time.Time) bool {
+	if info.Driver != "piv" {
+		return info.Driver == "soft" || strings.HasPrefix(info.Label, rehearsalLabel)
+	}
+	evidence, err := fetchEvidence(device, key)
+	if err != nil {
+		return false
+	}
+	_, err = judgeEvidence(evidence, key, attest.Rehearsal(), at)
+	return err == nil
 }
 
 func deviceName(info hsm.Info) string {

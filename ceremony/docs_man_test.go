@@ -76,7 +76,11 @@ func manPage() string {
 func shownCommands(root *cobra.Command) []*cobra.Command {
 	var shown []*cobra.Command
 	for _, c := range root.Commands() {
-		if !c.Hidden {
+		switch {
+		case c.Hidden:
+		case c.HasSubCommands():
+			shown = append(shown, shownCommands(c)...)
+		default:
 			shown = append(shown, c)
 		}
 	}
@@ -128,7 +132,7 @@ func (m *man) item(term, bold, text string) {
 }
 
 func (m *man) synopsis(c *cobra.Command) {
-	line := `\fB` + escape(c.Parent().Name()+" "+c.Name()) + `\fR`
+	line := `\fB` + escape(c.CommandPath()) + `\fR`
 	if _, rest, ok := strings.Cut(c.Use, " "); ok {
 		line += " " + escape(rest)
 	}
@@ -141,7 +145,7 @@ func (m *man) synopsis(c *cobra.Command) {
 func hasFlags(c *cobra.Command) bool { return len(flagsOf(c.Flags().VisitAll)) > 0 }
 
 func (m *man) command(c *cobra.Command) {
-	m.macro("SS " + escape(c.Name()))
+	m.macro("SS " + escape(name(c)))
 	m.synopsis(c)
 	if c.Long != "" {
 		m.paragraph(c.Long)

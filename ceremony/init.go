@@ -61,7 +61,7 @@ func runInit(env *environment, dir string, o initOptions) error {
 	now := env.now().UTC().Truncate(time.Hour)
 	files := folder.Files{}
 	p := &plan.Plan{Kind: plan.Kind(o.kind), Opens: now, Closes: now.AddDate(0, 0, 7), Lifetimes: map[string]int{"snapshot": 7, "timestamp": 1}}
-	known, err := earlier(o.roster)
+	known, had, err := earlier(o.roster)
 	if err != nil {
 		return err
 	}
@@ -79,8 +79,11 @@ func runInit(env *environment, dir string, o initOptions) error {
 	expires := now.AddDate(1, 0, 0)
 	if root == nil {
 		plan.FillGenesis(p, expires)
-	} else if err := plan.FillFrom(p, root, known, expires, files); err != nil {
-		return hint(fmt.Errorf("making a plan from the trusted root: %w", err), "`ceremony inspect` shows its keys")
+	} else {
+		if err := plan.FillFrom(p, root, known, expires, files); err != nil {
+			return hint(fmt.Errorf("making a plan from the trusted root: %w", err), "`ceremony inspect` shows its keys")
+		}
+		plan.CarryPolicy(p, known, had, files)
 	}
 	if err := fillTargets(p, old, expires, o.add); err != nil {
 		return err
@@ -118,14 +121,15 @@ func untouched(dir string, files folder.Files) error {
 	return nil
 }
 
-// earlier reads the plan of an earlier ceremony, from its folder or bundle.
-func earlier(path string) (*plan.Plan, error) {
+// earlier reads the plan of an earlier ceremony, from its folder or bundle, with
+// the files beside it.
+func earlier(path string) (*plan.Plan, folder.Files, error) {
 	if path == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, hint(fmt.Errorf("reading the earlier ceremony: %w", err), "name its folder, or the bundle that was sealed from it")
+		return nil, nil, hint(fmt.Errorf("reading the earlier ceremony: %w", err), "name its folder, or the bundle that was sealed from it")
 	}
 	var files folder.Files
 	if info.IsDir() {
@@ -137,9 +141,10 @@ func earlier(path string) (*plan.Plan, error) {
 		}
 	}
 	if err != nil {
-		return nil, hint(fmt.Errorf("reading the earlier ceremony: %w", err), "name its folder, or the bundle that was sealed from it")
+		return nil, nil, hint(fmt.Errorf("reading the earlier ceremony: %w", err), "name its folder, or the bundle that was sealed from it")
 	}
-	return readPlan(files)
+	p, err := readPlan(files)
+	return p, files, err
 }
 
 // takeRoots puts the trusted roots into the folder, byte for byte, and gives

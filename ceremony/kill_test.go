@@ -19,8 +19,8 @@ import (
 // killed has no terminal to type it at.
 type pinFiles struct{ softMaker }
 
-func (m *pinFiles) make(holder, name string) (stock, error) {
-	s, err := m.softMaker.make(holder, name)
+func (m *pinFiles) make(ceremony, holder, name string) (stock, error) {
+	s, err := m.softMaker.make(ceremony, holder, name)
 	if err != nil {
 		return s, err
 	}

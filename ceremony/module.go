@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"tufceremony/hsm/pkcs11/uri"
@@ -39,4 +41,47 @@ func trustedModule(text string, typed bool) error {
 	}
 	return hint(fmt.Errorf("loading the module %q: it lies in none of this machine's library folders, and the plan may not bring code of its own", u.ModulePath),
 		"have the owner of this machine install the module where libraries are")
+}
+
+// registers are the folders in which packages and a machine's owner say which
+// PKCS#11 modules there are (pkcs11.conf(5) of p11-kit), and where a module
+// lies that is named without a path.
+var (
+	registers    = []string{"/usr/share/p11-kit/modules", "/etc/pkcs11/modules"}
+	moduleFolder = []string{"/usr/lib/*/pkcs11", "/usr/lib/pkcs11", "/usr/lib64/pkcs11"}
+)
+
+// registeredModules lists the modules that are registered on this machine, by
+// their paths. Only the field `module` is read: the rest says how p11-kit
+// itself uses them.
+func registeredModules() []string {
+	var modules []string
+	for _, register := range registers {
+		files, _ := filepath.Glob(filepath.Join(register, "*.module"))
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				continue
+			}
+			for line := range strings.Lines(string(text)) {
+				if name, ok := strings.CutPrefix(strings.TrimSpace(line), "module:"); ok {
+					modules = append(modules, modulePaths(strings.TrimSpace(name))...)
+				}
+			}
+		}
+	}
+	slices.Sort(modules)
+	return slices.Compact(modules)
+}
+
+func modulePaths(name string) []string {
+	if filepath.IsAbs(name) {
+		return []string{name}
+	}
+	for _, folder := range moduleFolder {
+		if found, _ := filepath.Glob(filepath.Join(folder, name)); len(found) > 0 {
+			return found[:1]
+		}
+	}
+	return nil
 }

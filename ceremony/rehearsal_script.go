@@ -29,16 +29,11 @@ func (r *rehearsal) play() error {
 	return nil
 }
 
-// prepare hands out the tokens and puts the files of two targets in place.
+// prepare gives everybody a folder and puts the files of two targets in place.
 func (r *rehearsal) prepare() error {
 	for _, actor := range append([]string{"coordinator", "publisher", "stranger", "repository", "holder-6"}, founders...) {
 		if err := os.MkdirAll(filepath.Join(r.dir, actor), 0o755); err != nil {
 			return fmt.Errorf("rehearsing: %w", err)
-		}
-	}
-	for _, name := range founders {
-		if err := r.issue(name, name); err != nil {
-			return err
 		}
 	}
 	for _, file := range []struct{ path, text string }{
@@ -52,18 +47,57 @@ func (r *rehearsal) prepare() error {
 	return nil
 }
 
-func (r *rehearsal) issue(holder, token string) error {
-	s, err := r.maker.make(holder, token)
-	if err != nil {
-		return fmt.Errorf("making token %s: %w", token, err)
+// issue gives each token's holder a device with a key, and puts what the
+// holders send where the plan expects it.
+func (r *rehearsal) issue(ceremony string, tokens ...string) error {
+	for _, token := range tokens {
+		s, err := r.maker.make(ceremony, holderOf(token), token)
+		if err != nil {
+			return fmt.Errorf("making token %s: %w", token, err)
+		}
+		r.tokens[token] = s
+		if err := r.send(ceremony, token+".pem", s.pem); err != nil {
+			return err
+		}
+		if s.evidence == nil {
+			continue
+		}
+		if err := r.send(ceremony, token+".attestation.pem", s.evidence); err != nil {
+			return err
+		}
 	}
-	r.tokens[token] = s
 	return nil
 }
 
-// publicKey puts a token's public key where the plan expects it.
-func (r *rehearsal) publicKey(ceremony, token string, text []byte) error {
-	return durable.Create(filepath.Join(r.dir, "coordinator", ceremony, folder.Keys, token+".pem"), text)
+// send puts a file of a holder's or the publisher's into a ceremony's keys/.
+func (r *rehearsal) send(ceremony, name string, text []byte) error {
+	return durable.Create(filepath.Join(r.dir, "coordinator", ceremony, folder.Keys, name), text)
+}
+
+// policy has the coordinator say what devices are asked for, before the first
+// is provisioned: the command that does it takes that from the plan.
+func (r *rehearsal) policy(ceremony string) error {
+	policy := r.maker.policy()
+	if policy == "" {
+		return nil
+	}
+	return r.edit(ceremony, func(text string) (string, error) {
+		if strings.Contains(text, "\npolicy:\n") { // it came from the ceremony before
+			policy = ""
+		}
+		return replace(text, "\n\nwindow:", "\n"+rehearsalMark+"\n"+policy+"\nwindow:")
+	})
+}
+
+// rehearsalMark stands in every plan of a rehearsal.
+const rehearsalMark = "rehearsal: true  # nothing of it can be published for real\n"
+
+// marked adds the mark to a plan that does not have it yet.
+func (r *rehearsal) marked(text string) (string, error) {
+	if r.maker.policy() != "" {
+		return text, nil
+	}
+	return replace(text, "\n\nwindow:", "\n"+rehearsalMark+"\nwindow:")
 }
 
 func (r *rehearsal) genesis() error {
@@ -81,17 +115,18 @@ func (r *rehearsal) genesisFolder() error {
 	if err := r.types("coordinator", "init", "genesis", "--kind", "genesis", "--add", "../files/first"); err != nil {
 		return err
 	}
-	r.say("Each holder has sent a public key, and the publisher that of the online key.")
-	for _, name := range founders {
-		if err := r.publicKey("genesis", name, r.tokens[name].pem); err != nil {
-			return err
-		}
+	if err := r.policy("genesis"); err != nil {
+		return err
 	}
+	if err := r.issue("genesis", founders...); err != nil {
+		return err
+	}
+	r.say("Each holder has sent a public key, and the publisher that of the online key.")
 	online, err := r.onlineKey("online")
 	if err != nil {
 		return err
 	}
-	if err := r.publicKey("genesis", "online", online); err != nil {
+	if err := r.send("genesis", "online.pem", online); err != nil {
 		return err
 	}
 	return r.edit("genesis", r.genesisPlan)
@@ -107,10 +142,12 @@ func (r *rehearsal) publishGenesis() error {
 }
 
 func (r *rehearsal) genesisPlan(text string) (string, error) {
-	var err error
+	text, err := r.marked(text)
+	if err != nil {
+		return "", err
+	}
 	edits := [][2]string{
 		{`repository: ""`, fmt.Sprintf("repository: %q", repositoryName)},
-		{"\n\nwindow:", "\nrehearsal: true  # nothing of it can be published for real\n\nwindow:"},
 		{"  root:\n    threshold: 0  # decide\n", "  root:\n    threshold: 3\n"},
 		{"  targets:\n    threshold: 0  # decide\n", "  targets:\n    threshold: 2\n"},
 		{"waivers: []  # each with check, subject and reason; see `ceremony checks`", waiverText},
@@ -142,7 +179,7 @@ func (r *rehearsal) describe(text, token string) (string, error) {
 	if !ok || end < 0 {
 		return "", fmt.Errorf("rehearsing: the plan has no token %q", token)
 	}
-	return head + fmt.Sprintf("      - name: %s\n        uri: %q\n        model: %q\n        serial: %q\n", token, s.uri, s.model, s.serial) + tail[end:], nil
+	return head + fmt.Sprintf("      - name: %s\n%s", token, s.lines(token)) + tail[end:], nil
 }
 
 // hold is the ceremony itself, the same for both occasions: draft and review,
@@ -191,20 +228,16 @@ func (r *rehearsal) rotation() error {
 func (r *rehearsal) rotationFolder() error {
 	r.now = r.now.AddDate(0, 11, 0)
 	r.say("ROTATION, eleven months later: the rehearsal's clock is at %s. holder-5 leaves, holder-6 joins, and holder-2 has a new device. The old device signs once more, so that the old root vouches for the new.", r.now.Format(time.DateOnly))
-	for _, token := range []string{"holder-2-new", "holder-6"} {
-		if err := r.issue(holderOf(token), token); err != nil {
-			return err
-		}
-	}
 	if err := r.types("coordinator", "init", "rotation", "--kind", "rotation",
 		"--trusted-root", "../repository/metadata/1.root.json", "--trusted-targets", "../repository/metadata/1.targets.json",
 		"--roster", "../genesis.bundle", "--add", "../files/second"); err != nil {
 		return err
 	}
-	for _, token := range []string{"holder-2-new", "holder-6"} {
-		if err := r.publicKey("rotation", token, r.tokens[token].pem); err != nil {
-			return err
-		}
+	if err := r.policy("rotation"); err != nil {
+		return err
+	}
+	if err := r.issue("rotation", "holder-2-new", "holder-6"); err != nil {
+		return err
 	}
 	return r.edit("rotation", r.rotationPlan)
 }
@@ -222,10 +255,13 @@ func (r *rehearsal) rotationPlan(text string) (string, error) {
 		"holder-2-new": "        key: keys/holder-2.pem\n",
 		"holder-6":     "        key: keys/holder-5.pem\n",
 	}
-	var err error
+	text, err := r.marked(text)
+	if err != nil {
+		return "", err
+	}
 	for _, token := range []string{"holder-2-new", "holder-6"} {
 		s := r.tokens[token]
-		entry := fmt.Sprintf("      - name: %s\n        uri: %q\n        model: %q\n        serial: %q\n        key: keys/%s.pem\n", token, s.uri, s.model, s.serial, token)
+		entry := fmt.Sprintf("      - name: %s\n%s        key: keys/%s.pem\n", token, s.lines(token), token)
 		if token == holderOf(token) {
 			entry = fmt.Sprintf("  - name: %q\n    tokens:\n%s", token, entry)
 		}
@@ -234,7 +270,6 @@ func (r *rehearsal) rotationPlan(text string) (string, error) {
 		}
 	}
 	edits := [][2]string{
-		{"\n\nwindow:", "\nrehearsal: true  # nothing of it can be published for real\n\nwindow:"},
 		{"keys: [holder-1, holder-2, holder-3, holder-4, holder-5]", "keys: [holder-1, holder-2-new, holder-3, holder-4, holder-6]"},
 		{"keys: [holder-1, holder-2, holder-3]", "keys: [holder-1, holder-2-new, holder-3]"},
 		{"waivers: []  # each with check, subject and reason; see `ceremony checks`", waiverText},

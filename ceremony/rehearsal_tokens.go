@@ -25,18 +25,35 @@ type stock struct {
 	serial string
 	pin    []byte
 	pem    []byte // the public key
+
+	evidence []byte // the device's attestation, where it has one
+}
+
+// lines are what the plan says of the token, besides its name and key.
+func (s stock) lines(token string) string {
+	text := fmt.Sprintf("        uri: %q\n        model: %q\n        serial: %q\n", s.uri, s.model, s.serial)
+	if s.evidence != nil {
+		text += fmt.Sprintf("        attestation: keys/%s.attestation.pem\n", token)
+	}
+	return text
 }
 
 // maker makes tokens: this is all that differs between a rehearsal on embedded
-// tokens and one on a PKCS#11 module.
+// tokens and one on devices.
 type maker interface {
-	make(holder, name string) (stock, error)
+	// policy is the section of that name in the plan, or nothing.
+	policy() string
+	// make gives a holder a token with a key, for a ceremony of which the
+	// coordinator has a folder.
+	make(ceremony, holder, name string) (stock, error)
 }
 
 // softMaker makes embedded tokens, in a folder of the holder.
 type softMaker struct{ r *rehearsal }
 
-func (m *softMaker) make(holder, name string) (stock, error) {
+func (m *softMaker) policy() string { return "" }
+
+func (m *softMaker) make(_, holder, name string) (stock, error) {
 	private, err := m.r.key("token " + name)
 	if err != nil {
 		return stock{}, err
@@ -58,7 +75,7 @@ func (m *softMaker) make(holder, name string) (stock, error) {
 		return stock{}, err
 	}
 	text, err := publicPEM(&private.PublicKey)
-	return stock{"soft:" + name, "embedded token", serial, pin, text}, err
+	return stock{uri: "soft:" + name, model: "embedded token", serial: serial, pin: pin, pem: text}, err
 }
 
 // key makes a P-256 key from the seed.
@@ -103,7 +120,9 @@ func newPKCS11Maker(r *rehearsal, module string) (maker, error) {
 	return &pkcs11Maker{r, module, rehearsalLabel + " "}, nil
 }
 
-func (m *pkcs11Maker) make(_, name string) (stock, error) {
+func (m *pkcs11Maker) policy() string { return "" }
+
+func (m *pkcs11Maker) make(_, _, name string) (stock, error) {
 	pin, err := m.r.pin(name)
 	if err != nil {
 		return stock{}, err
@@ -123,7 +142,7 @@ func (m *pkcs11Maker) make(_, name string) (stock, error) {
 		return stock{}, err
 	}
 	text, err := publicPEM(key.Public)
-	return stock{at.String(), "SoftHSM", serial, pin, text}, err
+	return stock{uri: at.String(), model: "SoftHSM", serial: serial, pin: pin, pem: text}, err
 }
 
 // onlineKey writes a key of the publisher's as such keys are kept: encrypted.

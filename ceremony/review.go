@@ -94,6 +94,7 @@ type reviewReport struct {
 	EventWords string           `json:"event_words"`
 	Trusted    []reviewTrusted  `json:"trusted"`
 	Documents  []reviewDocument `json:"documents"`
+	Devices    []reportDevice   `json:"devices"`
 	Findings   []check.Result   `json:"findings"`
 }
 
@@ -101,7 +102,7 @@ func reviewJSON(r *review.Report) reviewReport {
 	out := reviewReport{
 		Kind: string(r.Plan.Kind), Repository: r.Plan.Repository, Rehearsal: r.Plan.Rehearsal,
 		Opens: r.Plan.Opens.Format(tufmeta.TimeFormat), Closes: r.Plan.Closes.Format(tufmeta.TimeFormat),
-		Event: r.Event.String(), EventWords: tufmeta.Words(r.Event[:]), Findings: r.Results,
+		Event: r.Event.String(), EventWords: tufmeta.Words(r.Event[:]), Devices: devicesJSON(r.Devices), Findings: r.Results,
 	}
 	if out.Findings == nil {
 		out.Findings = []check.Result{}
@@ -153,21 +154,12 @@ func printTrusted(w io.Writer, r *review.Report) {
 	}
 }
 
-// printDevices says where signing looks for each device: the plan decides which
-// module's code is run.
+// printDevices shows the holders' devices.
 func printDevices(w io.Writer, r *review.Report) {
 	fmt.Fprintln(w, "\nDevices, as the plan has them:")
-	for _, h := range r.Plan.Roster.Holders {
-		for _, t := range h.Tokens {
-			uri := "not in the plan; said when signing"
-			if t.URI != "" {
-				uri = tufmeta.Printable(t.URI)
-			}
-			if t.Lost {
-				uri += " (lost: cannot sign)"
-			}
-			wrapTo(w, "  "+t.Name+": ", "      ", uri)
-		}
+	printPolicy(w, r.Plan.Policy)
+	for _, d := range r.Devices {
+		printDevice(w, r.Plan, d)
 	}
 }
 

@@ -127,6 +127,7 @@ func printProof(w io.Writer, f *verify.Facts, data []byte) {
 		fmt.Fprintln(w, "  what was signed, SHA-256:")
 		printDigest(w, r.Digest)
 	}
+	printAttested(w, f)
 	lines := 0
 	for _, c := range f.Record {
 		lines += len(c.Lines)
@@ -142,6 +143,20 @@ func printProof(w io.Writer, f *verify.Facts, data []byte) {
 	printDigest(w, f.Report.Event.String())
 	fmt.Fprintln(w, "SHA-256 of the bundle:")
 	printDigest(w, tufmeta.Digest(data))
+}
+
+// printAttested says what the devices have attested, which their makers have
+// signed; what the plan asks of them is the word of those who planned.
+func printAttested(w io.Writer, f *verify.Facts) {
+	p := f.Report.Plan
+	if p.Policy == nil || p.Policy.Attestation == plan.Off {
+		return
+	}
+	fmt.Fprintln(w, "\nDevices. What stands under a name has been signed by the device and its maker;\nwhat was asked of them is the ceremony's own word:")
+	printPolicy(w, p.Policy)
+	for _, d := range f.Report.Devices {
+		printDevice(w, p, d)
+	}
 }
 
 type proofRole struct {
@@ -176,11 +191,12 @@ func proofJSON(f *verify.Facts, data []byte) any {
 		roles = append(roles, role)
 	}
 	return struct {
-		Kind      string      `json:"kind"`
-		Rehearsal bool        `json:"rehearsal"`
-		Chain     []int64     `json:"chain"`
-		Roles     []proofRole `json:"roles"`
-		Event     string      `json:"event"`
-		SHA256    string      `json:"sha256"`
-	}{string(f.Report.Plan.Kind), f.Report.Plan.Rehearsal, f.Chain, roles, f.Report.Event.String(), tufmeta.Digest(data)}
+		Kind      string         `json:"kind"`
+		Rehearsal bool           `json:"rehearsal"`
+		Chain     []int64        `json:"chain"`
+		Roles     []proofRole    `json:"roles"`
+		Devices   []reportDevice `json:"devices"`
+		Event     string         `json:"event"`
+		SHA256    string         `json:"sha256"`
+	}{string(f.Report.Plan.Kind), f.Report.Plan.Rehearsal, f.Chain, roles, devicesJSON(f.Report.Devices), f.Report.Event.String(), tufmeta.Digest(data)}
 }

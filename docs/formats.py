@@ -6,8 +6,8 @@
 It uses Python's standard library and nothing of ceremony: a second reading of
 the formats, against which the first is tested. It prints one JSON object, and
 exits with status 1 and a line on stderr where something is not as it must be.
-It is no substitute for `ceremony verify`: it reads no plan, judges no expiry
-and knows one scheme, ecdsa-sha2-nistp256.
+It is no substitute for `ceremony verify`: it reads no plan and no attestation,
+judges no expiry, and knows ECDSA on P-256 and P-384 alone.
 """
 
 import base64
@@ -114,59 +114,73 @@ def envelope(payload, signatures):
     return b'{"signatures":' + canonical(signatures) + b',"signed":' + as_json(payload) + b"}\n"
 
 
-# --- keys and signatures: ECDSA on P-256, from the book
+# --- keys and signatures: ECDSA on P-256 and P-384, from the book
 
-P = 2 ** 256 - 2 ** 224 + 2 ** 192 + 2 ** 96 - 1
-N = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551
-G = (0x6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296,
-     0x4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5)
+class Curve:
+    def __init__(self, spki, hash, p, n, x, y):
+        self.spki, self.hash, self.p, self.n, self.g = bytes.fromhex(spki), hash, p, n, (x, y)
+        self.size = (p.bit_length() + 7) // 8
 
+    def add(self, a, b):
+        if a is None or b is None:
+            return a or b
+        if a[0] == b[0] and (a[1] + b[1]) % self.p == 0:
+            return None
+        if a == b:
+            slope = (3 * a[0] * a[0] - 3) * pow(2 * a[1], -1, self.p)
+        else:
+            slope = (b[1] - a[1]) * pow(b[0] - a[0], -1, self.p)
+        x = (slope * slope - a[0] - b[0]) % self.p
+        return x, (slope * (a[0] - x) - a[1]) % self.p
 
-def add(a, b):
-    if a is None or b is None:
-        return a or b
-    if a[0] == b[0] and (a[1] + b[1]) % P == 0:
-        return None
-    if a == b:
-        slope = (3 * a[0] * a[0] - 3) * pow(2 * a[1], -1, P)
-    else:
-        slope = (b[1] - a[1]) * pow(b[0] - a[0], -1, P)
-    x = (slope * slope - a[0] - b[0]) % P
-    return x, (slope * (a[0] - x) - a[1]) % P
-
-
-def times(n, point):
-    total = None
-    while n:
-        if n & 1:
-            total = add(total, point)
-        point, n = add(point, point), n >> 1
-    return total
+    def times(self, n, point):
+        total = None
+        while n:
+            if n & 1:
+                total = self.add(total, point)
+            point, n = self.add(point, point), n >> 1
+        return total
 
 
-SPKI = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
+CURVES = {
+    "ecdsa-sha2-nistp256": Curve(
+        "3059301306072a8648ce3d020106082a8648ce3d03010703420004", hashlib.sha256,
+        2 ** 256 - 2 ** 224 + 2 ** 192 + 2 ** 96 - 1,
+        0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551,
+        0x6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296,
+        0x4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5),
+    "ecdsa-sha2-nistp384": Curve(
+        "3076301006072a8648ce3d020106052b8104002203620004", hashlib.sha384,
+        2 ** 384 - 2 ** 128 - 2 ** 96 + 2 ** 32 - 1,
+        0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973,
+        0xaa87ca22be8b05378eb1c71ef320ad746e1d3b628ba79b9859f741e082542a385502f25dbf55296c3a545e3872760ab7,
+        0x3617de4a96262c6f5d9e98bf9292dc29f8f41dbd289a147ce9da3113b5f0b8c00a60b1ce1d7e819d7a431d7c90ea0e5f),
+}
 
 
 def spki(key):
     text = "".join(line for line in key["keyval"]["public"].splitlines() if "-----" not in line)
     der = base64.b64decode(text, validate=True)
-    want(key["scheme"] == "ecdsa-sha2-nistp256" and der.startswith(SPKI) and len(der) == 91, "a key is not P-256")
+    want(key["scheme"] in CURVES, "a scheme is not known")
+    curve = CURVES[key["scheme"]]
+    want(der.startswith(curve.spki) and len(der) == len(curve.spki) + 2 * curve.size, "a key is not on its scheme's curve")
     return der
 
 
 @functools.lru_cache(maxsize=None)
-def verifies(der, payload, sig):
-    point = int.from_bytes(der[27:59], "big"), int.from_bytes(der[59:], "big")
+def verifies(scheme, der, payload, sig):
+    curve = CURVES[scheme]
+    point = int.from_bytes(der[-2 * curve.size:-curve.size], "big"), int.from_bytes(der[-curve.size:], "big")
     match = re.fullmatch(rb"\x30(.)\x02(.)(.*)", sig, re.S)
     size = match.group(2)[0]
     r = int.from_bytes(match.group(3)[:size], "big")
     s = int.from_bytes(match.group(3)[size + 2:], "big")
-    if not (0 < r < N and 0 < s < N):
+    if not (0 < r < curve.n and 0 < s < curve.n):
         return False
-    digest = int(sha256(payload), 16)
-    inverse = pow(s, -1, N)
-    got = add(times(digest * inverse % N, G), times(r * inverse % N, point))
-    return got is not None and got[0] % N == r
+    digest = int.from_bytes(curve.hash(payload).digest(), "big")
+    inverse = pow(s, -1, curve.n)
+    got = curve.add(curve.times(digest * inverse % curve.n, curve.g), curve.times(r * inverse % curve.n, point))
+    return got is not None and got[0] % curve.n == r
 
 
 def signers(payload, signatures, root, role):
@@ -175,7 +189,7 @@ def signers(payload, signatures, root, role):
     for s in signatures:
         if s["keyid"] in root["roles"][role]["keyids"]:
             key = root["keys"][s["keyid"]]
-            want(verifies(spki(key), payload, bytes.fromhex(s["sig"])), "a signature does not verify")
+            want(verifies(key["scheme"], spki(key), payload, bytes.fromhex(s["sig"])), "a signature does not verify")
             good.add(sha256(spki(key)))
     want(len(good) >= root["roles"][role]["threshold"] >= 1, "%s is below a threshold of root %d" % (role, root["version"]))
     return len(good)

@@ -18,6 +18,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
@@ -25,6 +26,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -172,11 +174,21 @@ func (c *Ceremony) must(err error) {
 	}
 }
 
-// Key makes the private key of a token from its name.
+// Key makes the private key of a token from its name: on P-384 where the name
+// ends so, else on P-256.
 func Key(t testing.TB, token string) *ecdsa.PrivateKey {
 	t.Helper()
+	if strings.HasSuffix(token, "p384") {
+		seed := sha512.Sum384([]byte("key of " + token))
+		return raw(t, elliptic.P384(), seed[:])
+	}
 	seed := sha256.Sum256([]byte("key of " + token))
-	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), seed[:])
+	return raw(t, elliptic.P256(), seed[:])
+}
+
+func raw(t testing.TB, curve elliptic.Curve, scalar []byte) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.ParseRawPrivateKey(curve, scalar)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,8 +218,11 @@ func Object(t testing.TB, token string) *tufmeta.Key {
 // Signature signs data with a token's key.
 func Signature(t testing.TB, token string, data []byte) []byte {
 	t.Helper()
-	digest := sha256.Sum256(data)
-	sig, err := Signer{Key(t, token)}.Sign(nil, digest[:], crypto.SHA256)
+	digest, hash, err := Object(t, token).Prehash(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig, err := Signer{Key(t, token)}.Sign(nil, digest, hash)
 	if err != nil {
 		t.Fatal(err)
 	}

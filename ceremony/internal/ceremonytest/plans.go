@@ -1,6 +1,7 @@
 package ceremonytest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -54,6 +55,24 @@ func GenesisPlan() *plan.Plan {
 	p.Targets = &plan.TargetsPlan{Version: 1, Expires: day(2028, 1, 10),
 		Add: []plan.File{{Path: "hello.txt", Length: 6, SHA256: tufmeta.Digest([]byte("hello\n"))}}}
 	return p
+}
+
+// P384 is the Genesis with keys on P-384: those of holder-2 and holder-3, and
+// the online one, whose names then end in -p384.
+func P384(t testing.TB) *Ceremony {
+	t.Helper()
+	p := GenesisPlan()
+	for _, token := range []*roster.Token{p.Roster.Holders[1].Tokens[0], p.Roster.Holders[2].Tokens[0], p.Roster.Online[0]} {
+		old := token.Name
+		token.Name = old + "-p384"
+		for _, role := range p.Root.Roles {
+			if i := slices.Index(role.Tokens, old); i >= 0 {
+				role.Tokens[i] = token.Name
+			}
+		}
+	}
+	p.Lifetimes = map[string]int{"snapshot": 7, "timestamp": 1}
+	return Start(t, p, nil)
 }
 
 // RotationPlan is the plan of the Rotation.

@@ -52,6 +52,31 @@ func FillFrom(p *Plan, root *tufmeta.Root, earlier *Plan, expires time.Time, fil
 	return nil
 }
 
+// CarryPolicy goes on with what an earlier plan asks of devices, and with what
+// they have attested before: p's tokens are named as there, from is what lies in
+// the earlier folder, and to takes the files.
+func CarryPolicy(p, earlier *Plan, from, to folder.Files) {
+	if earlier == nil || earlier.Policy == nil {
+		return
+	}
+	policy := *earlier.Policy
+	policy.FormFactors = slices.Clone(policy.FormFactors)
+	p.Policy = &policy
+	if data, ok := from[policy.Roots]; ok {
+		to[policy.Roots] = data
+	}
+	for _, t := range p.Roster.Tokens() {
+		known, ok := earlier.Roster.Token(t.Name)
+		if !ok {
+			continue
+		}
+		if data, ok := from[known.EvidenceFile]; ok {
+			t.EvidenceFile = folder.Keys + "/" + t.Name + ".attestation.pem"
+			to[t.EvidenceFile] = data
+		}
+	}
+}
+
 type filler struct {
 	p       *Plan
 	root    *tufmeta.Root

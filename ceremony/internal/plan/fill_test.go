@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,45 @@ func TestFillFromEarlierPlan(t *testing.T) {
 	}
 	if have := strings.Join(p.Root.Roles["root"].Tokens, " "); have != "key-a holder-6 holder-3 holder-4 holder-5" {
 		t.Errorf("root is signed by %s", have)
+	}
+}
+
+// What was asked of devices is asked again, and what they attested need not be
+// collected again. A new device has attested nothing yet.
+func TestCarryPolicy(t *testing.T) {
+	c := ceremonytest.Attested(t, false)
+	c.Draft()
+	c.Sign("holder-1", "holder-2", "holder-3")
+	earlier, from := c.Plan, c.Files
+	if err := earlier.Roster.LoadKeys(from); err != nil {
+		t.Fatal(err)
+	}
+	earlier.Roster.Holders[4].Tokens[0].EvidenceFile = "keys/other.pem" // whatever it is called
+	from["keys/other.pem"] = from["keys/holder-5.attestation.pem"]
+	delete(from, "keys/holder-4.attestation.pem")
+	p, to := &plan.Plan{Kind: plan.Rotation, Repository: "example.org", Opens: expires, Closes: expires.Add(time.Hour)}, folder.Files{}
+	if err := plan.FillFrom(p, trustedRoot(t), earlier, expires, to); err != nil {
+		t.Fatal(err)
+	}
+	plan.CarryPolicy(p, earlier, from, to)
+	roundTrip(t, p)
+	if p.Policy == earlier.Policy || !reflect.DeepEqual(p.Policy, earlier.Policy) || string(to["keys/makers.pem"]) != string(from["keys/makers.pem"]) {
+		t.Errorf("asks %+v", p.Policy)
+	}
+	for _, token := range p.Roster.Tokens() {
+		want := "keys/" + token.Name + ".attestation.pem"
+		if token.Name == "holder-4" || token.Holder == "" {
+			want = ""
+		}
+		if token.EvidenceFile != want || want != "" && string(to[want]) != string(from[strings.Replace(want, "holder-5.attestation", "other", 1)]) {
+			t.Errorf("%s has evidence %q", token.Name, token.EvidenceFile)
+		}
+	}
+	plain := &plan.Plan{}
+	plan.CarryPolicy(plain, nil, nil, nil)
+	plan.CarryPolicy(plain, ceremonytest.GenesisPlan(), from, to)
+	if plain.Policy != nil {
+		t.Error("a policy came from nowhere")
 	}
 }
 

@@ -45,6 +45,7 @@ type file struct {
 	Repository string   `yaml:"repository"`
 	Rehearsal  bool     `yaml:"rehearsal"`
 	Window     window   `yaml:"window"`
+	Policy     *policy  `yaml:"policy"`
 	Holders    []holder `yaml:"holders"`
 	Online     []online `yaml:"online"`
 	Root       *role0   `yaml:"root"`
@@ -65,12 +66,24 @@ type holder struct {
 }
 
 type tok struct {
-	Name   string `yaml:"name"`
-	URI    string `yaml:"uri"`
-	Model  string `yaml:"model"`
-	Serial string `yaml:"serial"`
-	Key    string `yaml:"key"`
-	Lost   bool   `yaml:"lost"`
+	Name        string `yaml:"name"`
+	URI         string `yaml:"uri"`
+	Model       string `yaml:"model"`
+	Serial      string `yaml:"serial"`
+	Key         string `yaml:"key"`
+	Attestation string `yaml:"attestation"`
+	Lost        bool   `yaml:"lost"`
+}
+
+type policy struct {
+	Attestation   string   `yaml:"attestation"`
+	Roots         string   `yaml:"roots"`
+	Firmware      string   `yaml:"firmware"`
+	PIN           string   `yaml:"pin"`
+	Touch         string   `yaml:"touch"`
+	FormFactors   []string `yaml:"form-factors"`
+	FIPS          bool     `yaml:"fips"`
+	ManagementKey string   `yaml:"management-key"`
 }
 
 type online struct {
@@ -120,10 +133,13 @@ type waiver struct {
 }
 
 // Parse reads and validates a plan. Of several faults the first is returned.
-func Parse(data []byte) (p *Plan, err error) {
+func Parse(data []byte) (*Plan, error) { return read(data, validate) }
+
+// read decodes the form of a plan, strictly, and has what it says judged.
+func read[T any](data []byte, judge func(*file, *locator) (*T, error)) (read *T, err error) {
 	defer func() { // the YAML library is not ours to trust with hostile input
 		if r := recover(); r != nil {
-			p, err = nil, &Error{Problem: "the file is not YAML that can be read", Remedy: "compare it with what `ceremony init` writes"}
+			read, err = nil, &Error{Problem: "the file is not YAML that can be read", Remedy: "compare it with what `ceremony init` writes"}
 		}
 	}()
 	if err := small(data); err != nil {
@@ -147,7 +163,7 @@ func Parse(data []byte) (p *Plan, err error) {
 	if err := d.Decode(&f); err != nil {
 		return nil, syntax(err, tree)
 	}
-	return validate(&f, &locator{tree})
+	return judge(&f, &locator{tree})
 }
 
 // syntax turns the library's error into ours, with the path of the field at
@@ -231,6 +247,16 @@ func (l *locator) line(field string) int {
 		field = field[:max(i, 0)]
 	}
 	return 0
+}
+
+// has reports whether a field is written at all, with a value or without.
+func (l *locator) has(field string) bool {
+	p, err := yaml.PathString("$." + field)
+	if err != nil {
+		return false
+	}
+	n, err := p.FilterFile(l.tree)
+	return err == nil && n != nil
 }
 
 // name gives the name of the field that has a value: a group of fields begins

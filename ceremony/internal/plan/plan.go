@@ -5,6 +5,9 @@
 //	p, err := plan.Parse(files[folder.Plan])
 //	err = p.Roster.LoadKeys(files)
 //
+// Devices are provisioned before thresholds are decided; what an unfinished
+// plan says of them is read by ParseDevices.
+//
 // The file is written by people and read aloud, so it is decoded strictly: an
 // unknown field, a key that stands twice, an anchor or a second document is an
 // error that names line, field and remedy (*Error).
@@ -40,6 +43,7 @@ type Plan struct {
 	Rehearsal  bool
 	Opens      time.Time // of the signing window, UTC, whole seconds
 	Closes     time.Time
+	Policy     *Policy // nil where nothing is asked of devices
 	Roster     roster.Roster
 	Root       *Root          // nil in a targets ceremony
 	Targets    *TargetsPlan   // nil where targets is not signed

@@ -10,7 +10,6 @@ import (
 	"unicode"
 
 	"tufceremony/ceremony/internal/check"
-	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -21,10 +20,12 @@ type validator struct {
 	err *Error
 }
 
+const formatRemedy = "write `format: " + Format + "`; another number is for another version of ceremony"
+
 func validate(f *file, at *locator) (*Plan, error) {
 	v := &validator{at: at}
 	p := &Plan{Kind: Kind(f.Kind), Repository: f.Repository, Rehearsal: f.Rehearsal}
-	v.want(f.Format == Format, "format", fmt.Sprintf("is %q", f.Format), "write `format: "+Format+"`; another number is for another version of ceremony")
+	v.want(f.Format == Format, "format", fmt.Sprintf("is %q", f.Format), formatRemedy)
 	v.want(slices.Contains([]Kind{Genesis, Rotation, Targets}, p.Kind), "kind", fmt.Sprintf("is %q", f.Kind), "write genesis, rotation or targets")
 	v.want(f.Repository != "", "repository", "is empty", "write the name by which people know the repository")
 	v.want(f.Repository == "" || repositoryName.MatchString(f.Repository) && !tufmeta.Padded(f.Repository), "repository", fmt.Sprintf("is %q", f.Repository), "write 60 letters at most, with no quotes and single spaces")
@@ -32,7 +33,7 @@ func validate(f *file, at *locator) (*Plan, error) {
 	p.Closes = v.time("window.closes", f.Window.Closes)
 	v.want(p.Closes.After(p.Opens), "window.closes", "is not after window.opens", "write when signing begins and when it must be done, in UTC")
 	v.want(!p.Closes.After(p.Opens.AddDate(0, 0, 31)), "window.closes", "is more than 31 days after window.opens", "a ceremony takes a day or a few; end it sooner")
-	v.holders(f, p)
+	v.devices(f, p)
 	v.sections(f, p)
 	for i, w := range f.Waivers {
 		v.waiver(fmt.Sprintf("waivers[%d]", i), w)
@@ -79,7 +80,7 @@ func (v *validator) holders(f *file, p *Plan) {
 			v.token(at, t)
 			v.want(f.Rehearsal || !strings.HasPrefix(t.URI, "soft:"), at+".uri", "is a software token, which only a rehearsal may use", "write the URI of a device, or `rehearsal: true`")
 			unique(at+".name", t.Name)
-			holder.Tokens = append(holder.Tokens, &roster.Token{Name: t.Name, Holder: h.Name, URI: t.URI, Model: t.Model, Serial: t.Serial, KeyFile: t.Key, Lost: t.Lost})
+			holder.Tokens = append(holder.Tokens, &roster.Token{Name: t.Name, Holder: h.Name, URI: t.URI, Model: t.Model, Serial: t.Serial, KeyFile: t.Key, EvidenceFile: t.Attestation, Lost: t.Lost})
 		}
 		p.Roster.Holders = append(p.Roster.Holders, holder)
 	}
@@ -103,10 +104,9 @@ func (v *validator) token(at string, t tok) {
 	v.want(deviceName.MatchString(t.Model) && !tufmeta.Padded(t.Model), at+".model", fmt.Sprintf("is %q", t.Model), "write the model as the device reports it, with no comma, colon, quote or bracket")
 	v.want(deviceName.MatchString(t.Serial) && !tufmeta.Padded(t.Serial), at+".serial", fmt.Sprintf("is %q", t.Serial), "write the serial as the device reports it")
 	v.want(tokenName.MatchString(t.Name), at+".name", fmt.Sprintf("is %q", t.Name), "use lower-case letters, digits, dot, dash and underscore: it is typed after `sign --token`")
-	file, inKeys := strings.CutPrefix(t.Key, folder.Keys+"/")
-	v.want(inKeys && folder.SafeName(file), at+".key", fmt.Sprintf("is %q", t.Key), "name the file with the public key, like keys/"+t.Name+".pem")
+	v.want(inKeys(t.Key), at+".key", fmt.Sprintf("is %q", t.Key), "name the file with the public key, like keys/"+t.Name+".pem")
 	scheme, _, _ := strings.Cut(t.URI, ":")
-	v.want(t.URI == "" || slices.Contains([]string{"soft", "pkcs11"}, scheme), at+".uri", fmt.Sprintf("is %q", t.URI), "write a token URI: pkcs11:token=…;object=…?module-path=/…")
+	v.want(t.URI == "" || slices.Contains([]string{"soft", "pkcs11", roster.PIVScheme}, scheme), at+".uri", fmt.Sprintf("is %q", t.URI), "write a token URI: piv:serial=…;slot=9c or pkcs11:token=…;object=…?module-path=/…")
 	v.want(!strings.Contains(t.URI, "pin-value"), at+".uri", "has a PIN in it", "take pin-value out, and change that PIN: it has been written down")
 }
 

@@ -29,6 +29,7 @@ func (p *Plan) Text() []byte {
 	w.line("  closes: %s", tufmeta.Stamp(p.Closes))
 	w.holders(p)
 	w.online(p)
+	w.policy(p.Policy)
 	if p.Root != nil {
 		w.root(p)
 	}
@@ -77,7 +78,7 @@ func (w *writer) holders(p *Plan) {
 func (w *writer) token(t *roster.Token) {
 	w.line("      - name: %s", named(t.Name))
 	if t.URI == "" {
-		w.line("        uri: \"\"  # where the device is, like pkcs11:token=…;object=…?module-path=/…")
+		w.line("        uri: \"\"  # where: piv:serial=…;slot=9c, or pkcs11:token=…;object=…?module-path=/…")
 	} else {
 		w.line("        uri: %s", quoted(t.URI))
 	}
@@ -89,6 +90,9 @@ func (w *writer) token(t *roster.Token) {
 		w.line("        lost: true  # cannot sign any more")
 	}
 	w.line("        key: %s", t.KeyFile)
+	if t.EvidenceFile != "" {
+		w.line("        attestation: %s  # what the device says of the key, signed by its maker", t.EvidenceFile)
+	}
 }
 
 func (w *writer) online(p *Plan) {

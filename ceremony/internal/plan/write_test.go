@@ -64,6 +64,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(ceremonytest.RotationPlan().Text())
 	random := rand.New(rand.NewPCG(20270112, 5))
 	f.Add(randomPlan(random).Text())
+	f.Add(asking().Text())
 	f.Add([]byte("format: ceremony-plan-1\nkind: targets\n"))
 	f.Add([]byte("{a: &a [*a], <<: !!x b}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -73,6 +74,9 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("the message is unsafe to show: %q", err.Error())
 			}
 			return
+		}
+		if d, err := plan.ParseDevices(data); err != nil || !reflect.DeepEqual(d, &plan.Devices{Rehearsal: p.Rehearsal, Policy: p.Policy, Roster: p.Roster}) {
+			t.Fatalf("what it says of devices is read as %+v, %v", d, err)
 		}
 		again, err := plan.Parse(p.Text())
 		if err != nil {
@@ -95,11 +99,15 @@ func randomPlan(random *rand.Rand) *plan.Plan {
 		for range 1 + random.IntN(2) {
 			t := &roster.Token{Name: tokenName(random, names), Holder: holder.Name, Model: without(words(random, 0), `,;:"[]`), Serial: serial(random), Lost: random.IntN(4) == 0}
 			t.KeyFile = "keys/" + strings.Trim(t.Name, ".") + ".pem"
-			t.URI = []string{"", "pkcs11:token=a%20b;object=c?module-path=/lib/x.so", "pkcs11:serial=14470876?module-path=/lib/x.so"}[random.IntN(3)]
+			t.URI = []string{"", "pkcs11:token=a%20b;object=c?module-path=/lib/x.so", "pkcs11:serial=14470876?module-path=/lib/x.so", "piv:slot=9c"}[random.IntN(4)]
+			if random.IntN(3) == 0 {
+				t.EvidenceFile = "keys/" + strings.Trim(t.Name, ".") + ".attestation.pem"
+			}
 			holder.Tokens, names = append(holder.Tokens, t), append(names, t.Name)
 		}
 		p.Roster.Holders = append(p.Roster.Holders, holder)
 	}
+	p.Policy = randomPolicy(random)
 	people := slices.Clone(names)
 	for range random.IntN(3) {
 		t := &roster.Token{Name: tokenName(random, names), KeyFile: "keys/online.pem"}
@@ -133,6 +141,17 @@ func randomPlan(random *rand.Rand) *plan.Plan {
 	}
 	for range random.IntN(3) {
 		p.Waivers = append(p.Waivers, check.Waiver{Check: "THRESHOLD-ONE", Subject: words(random, 1), Reason: words(random, 3)})
+	}
+	return p
+}
+
+// randomPolicy asks for something, since any of the tokens may want a policy.
+func randomPolicy(random *rand.Rand) *plan.Policy {
+	one := func(of ...string) string { return of[random.IntN(len(of))] }
+	p := &plan.Policy{Attestation: plan.Attestation(one("required", "recorded", "off")), Roots: one("", "keys/makers.crt"), Firmware: one("", "0.0.0", "5.7.0", "255.10.9"),
+		PIN: one("", "always", "once"), Touch: one("", "always", "cached"), FIPS: random.IntN(2) == 0, ManagementKey: one("", plan.PINProtected, plan.Printed)}
+	if n := random.IntN(len(plan.FormFactors)); n > 0 {
+		p.FormFactors = plan.FormFactors[:n]
 	}
 	return p
 }

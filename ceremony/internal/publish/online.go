@@ -3,7 +3,6 @@ package publish
 import (
 	"crypto"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -153,8 +152,11 @@ func (w *onlineWork) write(role, name string, version int64, old, meta map[strin
 	if err != nil {
 		return err
 	}
-	digest := sha256.Sum256(payload)
-	sig, err := w.Signer.Sign(rand.Reader, digest[:], crypto.SHA256)
+	digest, hash, err := key.Prehash(payload)
+	if err != nil {
+		return fmt.Errorf("signing %s: %w", role, err)
+	}
+	sig, err := w.Signer.Sign(rand.Reader, digest, hash)
 	if err != nil {
 		return fmt.Errorf("signing %s: %w", folder.Version{Role: role, Version: version}, err)
 	}

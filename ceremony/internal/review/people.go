@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/evidence"
 	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/quorum"
 	"tufceremony/ceremony/internal/roster"
@@ -34,6 +35,27 @@ func (r *reviewer) people() {
 	r.staleTargets()
 }
 
+// evidence judges what the devices attest.
+func (r *reviewer) evidence() {
+	root := r.newRoot
+	if root == nil {
+		root = r.oldRoot
+	}
+	devices, results := evidence.Judge(r.plan, r.files, root)
+	r.report.Devices = devices
+	r.results = append(r.results, results...)
+}
+
+// serial is the serial of a token's device: as attested, or else as planned.
+func (r *reviewer) serial(t *roster.Token) string {
+	for _, d := range r.report.Devices {
+		if d.Token == t && d.State == evidence.Attested && d.Facts.Serial.Value != "" {
+			return d.Facts.Serial.Value
+		}
+	}
+	return strings.ToLower(strings.TrimSpace(t.DeviceSerial()))
+}
+
 // duplicates finds two keys of a role with one person, or in one device: in
 // the roles that people sign, under the new root, and under the old one too,
 // where one person could make up a threshold.
@@ -61,13 +83,13 @@ func (r *reviewer) twice(root *tufmeta.Root, role string) []check.Result {
 			continue
 		}
 		// Names are compared as people read them, not as bytes.
-		holder, serial := strings.ToLower(strings.TrimSpace(t.Holder)), strings.ToLower(strings.TrimSpace(t.Serial))
+		holder, serial := strings.ToLower(strings.TrimSpace(t.Holder)), r.serial(t)
 		subject := role + " " + t.Name
 		if first := holders[holder]; first != nil {
 			results = append(results, check.New("HOLDER-DUPLICATE", subject, "tokens %s and %s both belong to %s", first.Name, t.Name, tufmeta.Printable(t.Holder)))
 		}
 		if first := devices[serial]; first != nil && serial != "" {
-			results = append(results, check.New("DEVICE-DUPLICATE", subject, "tokens %s and %s are both in the device with serial %s", first.Name, t.Name, tufmeta.Printable(t.Serial)))
+			results = append(results, check.New("DEVICE-DUPLICATE", subject, "tokens %s and %s are both in the device with serial %s", first.Name, t.Name, tufmeta.Printable(serial)))
 		}
 		holders[holder], devices[serial] = t, t
 	}
@@ -82,7 +104,7 @@ func (r *reviewer) devices() {
 			if strings.Contains(t.URI, "pin-source") && !r.plan.Rehearsal {
 				r.say("PIN-SOURCE", t.Name, "its PIN is read from a file")
 			}
-			if t.Serial == "" && !t.Lost {
+			if t.DeviceSerial() == "" && !t.Lost {
 				unknown = append(unknown, t.Name)
 			}
 		}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/evidence"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/plan"
@@ -38,6 +39,7 @@ type Report struct {
 	Documents []Document
 	Results   []check.Result // weighed, waivers applied
 	Demands   []quorum.Demand
+	Devices   []evidence.Device // of the holders' tokens, in the order of the plan
 	files     folder.Files
 }
 
@@ -86,6 +88,7 @@ func Review(files folder.Files) (*Report, error) {
 	for _, v := range versions {
 		r.document(v)
 	}
+	r.evidence()
 	r.people()
 	r.event()
 	check.Draft.Weigh(r.results)

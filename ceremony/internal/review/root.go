@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/tufmeta"
@@ -19,7 +20,7 @@ func (r *reviewer) root(v folder.Version, signed map[string]any) ([]Change, erro
 		return nil, err
 	}
 	r.newRoot = root
-	r.results = append(r.results, inspect.Root(root, r.plan.Closes)...)
+	r.results = append(r.results, r.named(root, inspect.Root(root, r.plan.Closes))...)
 	r.results = append(r.results, inspect.Text(signed, v.String(), true)...)
 	old := int64(0)
 	if r.oldRoot != nil {
@@ -37,6 +38,16 @@ func (r *reviewer) root(v folder.Version, signed map[string]any) ([]Change, erro
 		r.say("PLAN-MISMATCH", v.String(), "consistent_snapshot is not true, and a new repository begins with it")
 	}
 	return r.rootChanges(root), nil
+}
+
+// named says whose key it is of which a finding knows the key ID alone.
+func (r *reviewer) named(root *tufmeta.Root, results []check.Result) []check.Result {
+	for i, x := range results {
+		if key := root.Keys[x.Subject]; key != nil && x.Check == "KEY-PORTABLE" {
+			results[i].Detail += ": the key of " + r.plan.Roster.Who(key.Fingerprint())
+		}
+	}
+	return results
 }
 
 // sequence wants exactly N+1, in the name and in the payload.

@@ -12,6 +12,8 @@ package roster
 
 import (
 	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
 	"fmt"
 	"strings"
 
@@ -34,8 +36,11 @@ type Token struct {
 	Model   string
 	Serial  string // as the device reports it; empty where unknown
 	KeyFile string // "keys/holder-1.pem"
-	Lost    bool   // cannot sign any more: lost, broken, or its holder is gone
-	Key     *tufmeta.Key
+	// EvidenceFile is "keys/holder-1.attestation.pem": what the device says of
+	// the key, signed by its maker. Empty where there is none.
+	EvidenceFile string
+	Lost         bool // cannot sign any more: lost, broken, or its holder is gone
+	Key          *tufmeta.Key
 }
 
 // Roster is everybody whom a plan names.
@@ -96,7 +101,17 @@ func keyObject(public any) (*tufmeta.Key, error) {
 	if ec, ok := public.(*ecdsa.PublicKey); ok {
 		return tufmeta.NewKey(ec)
 	}
-	return nil, fmt.Errorf("a %s key cannot be planned: ECDSA P-256 is what every TUF client verifies", strings.TrimPrefix(fmt.Sprintf("%T", public), "*"))
+	return nil, fmt.Errorf("it is %s: ECDSA on P-256 can be planned, which every TUF client verifies, and on P-384", kind(public))
+}
+
+func kind(public any) string {
+	switch public.(type) {
+	case *rsa.PublicKey:
+		return "an RSA key"
+	case ed25519.PublicKey:
+		return "an Ed25519 key"
+	}
+	return "a key of another kind"
 }
 
 // distinct refuses one public key under two names: it would look like two

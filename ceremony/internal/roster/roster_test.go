@@ -2,8 +2,10 @@ package roster_test
 
 import (
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"strings"
@@ -69,13 +71,24 @@ func TestDescribe(t *testing.T) {
 }
 
 func TestLoadKeysRefuses(t *testing.T) {
-	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	p521, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := x509.MarshalPKIXPublicKey(p384.Public())
+	edwards, _, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
+	}
+	big, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spki := func(public any) []byte {
+		der, err := x509.MarshalPKIXPublicKey(public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(ceremonytest.Key(t, "a"))
 	if err != nil {
@@ -90,7 +103,9 @@ func TestLoadKeysRefuses(t *testing.T) {
 		{"no key", []byte("hello"), `token "new" from "keys/3.pem": reading a public key: no PEM block`},
 		{"a private key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), "it is a PRIVATE key"},
 		{"two keys", append(ceremonytest.PEM(t, "c"), ceremonytest.PEM(t, "e")...), "text follows the PEM block"},
-		{"a key on another curve", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), "not on P-256"},
+		{"a key on another curve", spki(p521.Public()), "neither on P-256"},
+		{"an Ed25519 key", spki(edwards), "it is an Ed25519 key: ECDSA on P-256 can be planned"},
+		{"an RSA key", spki(big.Public()), "it is an RSA key: ECDSA on P-256 can be planned"},
 		{"the key of another token", ceremonytest.PEM(t, "a"), `tokens "holder-1" and "new" have the same public key`},
 		{"the online key", ceremonytest.PEM(t, "d"), `tokens "new" and "online" have the same public key`},
 	} {
@@ -101,6 +116,39 @@ func TestLoadKeysRefuses(t *testing.T) {
 		}
 		if err := people().LoadKeys(files); err == nil || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%s: %v, want %q", row.name, err, row.want)
+		}
+	}
+}
+
+// A key on P-384, as some devices have one already, is planned with its own
+// scheme.
+func TestP384(t *testing.T) {
+	files := keys(t)
+	files["keys/3.pem"] = ceremonytest.PEM(t, "c-p384")
+	r := people()
+	if err := r.LoadKeys(files); err != nil {
+		t.Fatal(err)
+	}
+	if token, _ := r.Token("new"); token.Key.Scheme != "ecdsa-sha2-nistp384" || token.Key.Fingerprint() != ceremonytest.Object(t, "c-p384").Fingerprint() {
+		t.Errorf("planned as %+v", token.Key)
+	}
+}
+
+// A PIV URI says which device and which slot; other URIs say neither here.
+func TestDeviceURI(t *testing.T) {
+	for _, row := range []struct{ uri, planned, serial, slot string }{
+		{"piv:serial=14470876;slot=9c", "", "14470876", "9c"},
+		{"piv:slot=9C;serial=14470876", "", "14470876", "9c"},
+		{"piv:slot=82", "77", "77", "82"},
+		{"piv:serial=14470876;slot=9c?reader=x;slot=9a", "", "14470876", "9c"},
+		{"piv:", "", "", ""},
+		{"pkcs11:serial=5;slot=9c", "77", "77", ""},
+		{"pkcs11:serial=5", "", "", ""},
+		{"", "", "", ""},
+	} {
+		token := &roster.Token{URI: row.uri, Serial: row.planned}
+		if token.DeviceSerial() != row.serial || token.Slot() != row.slot || token.OnPIV() != strings.HasPrefix(row.uri, "piv:") {
+			t.Errorf("%q: serial %q, slot %q", row.uri, token.DeviceSerial(), token.Slot())
 		}
 	}
 }

@@ -5,8 +5,9 @@
 //
 // A signature is a small file of its own: it names its key ID, the digest of
 // the payload and the event that was approved, so it cannot be taken for one
-// of another event. Signer is whatever can sign a SHA-256 digest with ECDSA;
-// the package does not know devices.
+// of another event. Signer is whatever can sign a digest with ECDSA, of
+// SHA-256 for a key on P-256 and of SHA-384 for one on P-384; the package does
+// not know devices.
 //
 // It will not sign without an Approval, which only a review makes, and it does
 // not believe a device: a signature that the plan's public key does not verify
@@ -17,7 +18,6 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -107,8 +107,11 @@ func Sign(approval review.Approval, payload folder.Version, keyIDs []string, pub
 			return nil, fmt.Errorf("signing %s: the key ID \"%s\" is no SHA-256 in hex", payload, tufmeta.Printable(key.ID))
 		}
 	}
-	digest := sha256.Sum256(doc.Payload)
-	sig, err := signer.Sign(rand.Reader, digest[:], crypto.SHA256)
+	digest, hash, err := keys[0].Prehash(doc.Payload) // one public key, so one scheme
+	if err != nil {
+		return nil, fmt.Errorf("signing %s: %w", payload, err)
+	}
+	sig, err := signer.Sign(rand.Reader, digest, hash)
 	if err != nil {
 		return nil, fmt.Errorf("signing %s: %w", payload, err)
 	}

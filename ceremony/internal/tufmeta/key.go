@@ -51,11 +51,21 @@ func ParseKey(id string, object map[string]any) *Key {
 	return k
 }
 
-// NewKey makes the key object that this project writes for a P-256 key:
-// keytype "ecdsa", the scheme, and the key as PEM SubjectPublicKeyInfo.
+// NewKey makes the key object that this project writes for an ECDSA key:
+// keytype "ecdsa", the scheme of its curve, and the key as PEM
+// SubjectPublicKeyInfo. P-384 is written for devices that have such a key
+// already; not every client verifies it (see Portable).
 func NewKey(public *ecdsa.PublicKey) (*Key, error) {
-	if public == nil || public.Curve != elliptic.P256() {
-		return nil, errors.New("making a TUF key: the key is not on P-256, the one curve that every client verifies")
+	scheme := ""
+	switch {
+	case public == nil:
+	case public.Curve == elliptic.P256():
+		scheme = SchemeP256
+	case public.Curve == elliptic.P384():
+		scheme = schemeP384
+	}
+	if scheme == "" {
+		return nil, errors.New("making a TUF key: the key is neither on P-256, the one curve that every client verifies, nor on P-384")
 	}
 	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
@@ -64,7 +74,7 @@ func NewKey(public *ecdsa.PublicKey) (*Key, error) {
 	text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 	return WithID(map[string]any{
 		"keytype": KeyTypeECDSA,
-		"scheme":  SchemeP256,
+		"scheme":  scheme,
 		"keyval":  map[string]any{"public": string(text)},
 	})
 }
@@ -234,6 +244,21 @@ func (k *Key) Verify(payload, sig []byte) error {
 		return errors.New("verifying a signature: it does not belong to this key and these bytes")
 	}
 	return nil
+}
+
+// Prehash gives what a device is asked to sign for this key: a digest of the
+// payload, by the hash that the scheme names. Only ECDSA keys are signed with
+// here.
+func (k *Key) Prehash(payload []byte) ([]byte, crypto.Hash, error) {
+	switch {
+	case k.Err != nil:
+		return nil, 0, fmt.Errorf("hashing for a signature: %w", k.Err)
+	case k.Scheme == schemeP384:
+		return ecdsaDigest(k.Scheme, payload), crypto.SHA384, nil
+	case k.Scheme == SchemeP256:
+		return ecdsaDigest(k.Scheme, payload), crypto.SHA256, nil
+	}
+	return nil, 0, fmt.Errorf("hashing for a signature: nothing is signed here with scheme \"%s\"", Printable(k.Scheme))
 }
 
 func ecdsaDigest(scheme string, payload []byte) []byte {

@@ -179,12 +179,53 @@ func TestParseKeyRefuses(t *testing.T) {
 	}
 }
 
-func TestNewKeyWantsP256(t *testing.T) {
-	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+// What is newly written is on P-256, or on P-384 for devices that have such a
+// key, and what they are asked to sign is hashed as the scheme says.
+func TestNewKey(t *testing.T) {
+	payload := []byte("payload")
+	for _, row := range []struct {
+		curve    elliptic.Curve
+		scheme   string
+		hash     crypto.Hash
+		portable bool
+	}{
+		{elliptic.P256(), "ecdsa-sha2-nistp256", crypto.SHA256, true},
+		{elliptic.P384(), "ecdsa-sha2-nistp384", crypto.SHA384, false},
+	} {
+		private, err := ecdsa.GenerateKey(row.curve, rand.Reader)
+		must(t, err)
+		key, err := tufmeta.NewKey(&private.PublicKey)
+		must(t, err)
+		if key.Type != "ecdsa" || key.Scheme != row.scheme || !key.Standard() || !key.IDMatches() || key.Portable() != row.portable {
+			t.Errorf("%s: %+v", row.scheme, key)
+		}
+		digest, hash, err := key.Prehash(payload)
+		if err != nil || hash != row.hash || len(digest) != row.hash.Size() {
+			t.Errorf("%s: %d bytes of %v, %v", row.scheme, len(digest), hash, err)
+		}
+		sig, err := private.Sign(rand.Reader, digest, hash)
+		must(t, err)
+		if err := key.Verify(payload, sig); err != nil {
+			t.Errorf("%s: %v", row.scheme, err)
+		}
+	}
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	must(t, err)
-	for _, public := range []*ecdsa.PublicKey{nil, &p384.PublicKey} {
-		if key, err := tufmeta.NewKey(public); err == nil || key != nil || !strings.Contains(err.Error(), "not on P-256") {
+	for _, public := range []*ecdsa.PublicKey{nil, &p224.PublicKey} {
+		if key, err := tufmeta.NewKey(public); err == nil || key != nil || !strings.Contains(err.Error(), "neither on P-256") {
 			t.Errorf("%v, %v", key, err)
+		}
+	}
+}
+
+// Nothing is hashed for a key that nothing here signs with.
+func TestPrehashRefuses(t *testing.T) {
+	for name, key := range map[string]*tufmeta.Key{
+		"ed25519":    tufmeta.ParseKey("id", object{"keytype": "ed25519", "scheme": "ed25519", "keyval": object{"public": strings.Repeat("00", 32)}}),
+		"unreadable": tufmeta.ParseKey("id", object{"keytype": "sphincs"}),
+	} {
+		if digest, hash, err := key.Prehash([]byte("payload")); err == nil || digest != nil || hash != 0 {
+			t.Errorf("%s: %x, %v", name, digest, hash)
 		}
 	}
 }

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"tufceremony/ceremony/internal/evidence"
+	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/tufmeta"
+	"tufceremony/hsm/attest"
+)
+
+// printPolicy says what the plan asks of devices.
+func printPolicy(w io.Writer, p *plan.Policy) {
+	if p == nil {
+		return
+	}
+	asks := []string{"attestation " + string(p.Attestation)}
+	add := func(text, value string) {
+		if value != "" {
+			asks = append(asks, fmt.Sprintf(text, value))
+		}
+	}
+	add("firmware %s or newer", p.Firmware)
+	add("PIN %s", p.PIN)
+	add("touch %s", p.Touch)
+	add("form factor %s", strings.Join(p.FormFactors, " or "))
+	if p.FIPS {
+		asks = append(asks, "FIPS")
+	}
+	wrapTo(w, "  Asked of them: ", "      ", strings.Join(asks, ", ")+".")
+}
+
+// printDevice says where signing looks for a device, since the plan decides
+// which module's code is run, and what the device has attested of its key.
+func printDevice(w io.Writer, p *plan.Plan, d evidence.Device) {
+	uri := "not in the plan; said when signing"
+	if d.Token.URI != "" {
+		uri = tufmeta.Printable(d.Token.URI)
+	}
+	if d.Token.Lost {
+		uri += " (lost: cannot sign)"
+	}
+	wrapTo(w, "  "+d.Token.Name+": ", "      ", uri)
+	if p.Policy != nil && p.Policy.Attestation != plan.Off {
+		printEvidence(w, p, d)
+	}
+}
+
+func printEvidence(w io.Writer, p *plan.Plan, d evidence.Device) {
+	switch {
+	case d.State == evidence.Attested:
+		printFacts(w, d.Facts)
+		if !d.Asked {
+			wrapTo(w, "      ", "      ", "The policy is not asked of it: "+notAsked(p)+".")
+		}
+	case d.State == evidence.NotRead:
+		wrapTo(w, "      ", "      ", "What it attests was not read: see the findings.")
+	case d.State == evidence.Refused:
+		wrapTo(w, "      ", "      ", "Its evidence is refused: see the findings.")
+	case d.Asked:
+		wrapTo(w, "      ", "      ", "Unattested: nothing proves that its key was made in a device.")
+	default:
+		wrapTo(w, "      ", "      ", "Unattested, and not asked: "+notAsked(p)+".")
+	}
+}
+
+func notAsked(p *plan.Plan) string {
+	if p.Root == nil {
+		return "it signs nothing here"
+	}
+	return "the new root does not list its key"
+}
+
+// printFacts shows what a device has attested, two facts a line, and under them
+// why one is unknown. That FIPS is a no needs no reason.
+func printFacts(w io.Writer, f attest.Facts) {
+	wrapTo(w, "      chain to   ", "                 ", factText(f.Chain))
+	for _, pair := range []struct {
+		left, right         string
+		leftFact, rightFact attest.Fact
+	}{
+		{"serial", "slot", f.Serial, f.Slot},
+		{"firmware", "form factor", f.Firmware, f.FormFactor},
+		{"PIN", "touch", f.PINPolicy, f.TouchPolicy},
+		{"generated", "FIPS", f.Generated, f.FIPS},
+	} {
+		fmt.Fprintf(w, "      %-10s %-16s %-12s %s\n", pair.left, factText(pair.leftFact), pair.right, factText(pair.rightFact))
+	}
+	advisory := factText(f.Advisory)
+	if f.Advisory.Answer == attest.Yes {
+		advisory += " applies"
+	}
+	wrapTo(w, "      advisory   ", "                 ", advisory)
+	for _, fact := range []attest.Fact{f.Chain, f.Serial, f.FormFactor, f.PINPolicy, f.TouchPolicy} {
+		if fact.Why != "" {
+			wrapTo(w, "        ", "        ", fact.Why)
+		}
+	}
+}
+
+// factText is a fact in a word: its value, or yes, no, unknown.
+func factText(f attest.Fact) string {
+	if f.Answer == attest.Yes && f.Value != "" {
+		return f.Value
+	}
+	return f.Answer.String()
+}
+
+type reportFact struct {
+	Answer string `json:"answer"`
+	Value  string `json:"value,omitempty"`
+	Why    string `json:"why,omitempty"`
+}
+
+type reportFacts struct {
+	Chain      reportFact `json:"chain"`
+	Serial     reportFact `json:"serial"`
+	Slot       reportFact `json:"slot"`
+	Firmware   reportFact `json:"firmware"`
+	FormFactor reportFact `json:"form_factor"`
+	PIN        reportFact `json:"pin"`
+	Touch      reportFact `json:"touch"`
+	Generated  reportFact `json:"generated"`
+	FIPS       reportFact `json:"fips"`
+	Advisory   reportFact `json:"advisory"`
+}
+
+type reportDevice struct {
+	Token    string       `json:"token"`
+	Asked    bool         `json:"asked"`
+	State    string       `json:"state"`
+	Evidence string       `json:"evidence,omitempty"`
+	Facts    *reportFacts `json:"facts,omitempty"`
+}
+
+func devicesJSON(devices []evidence.Device) []reportDevice {
+	out := []reportDevice{}
+	for _, d := range devices {
+		r := reportDevice{Token: d.Token.Name, Asked: d.Asked, State: string(d.State), Evidence: d.Token.EvidenceFile}
+		if f := d.Facts; d.State == evidence.Attested {
+			r.Facts = &reportFacts{fact(f.Chain), fact(f.Serial), fact(f.Slot), fact(f.Firmware), fact(f.FormFactor),
+				fact(f.PINPolicy), fact(f.TouchPolicy), fact(f.Generated), fact(f.FIPS), fact(f.Advisory)}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func fact(f attest.Fact) reportFact { return reportFact{f.Answer.String(), f.Value, f.Why} }

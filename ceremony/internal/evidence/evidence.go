@@ -1,0 +1,143 @@
+// Package evidence judges what the holders' devices say of their keys by what
+// the plan asks of them: that a key was made in the device that the plan names,
+// and answers to PIN and touch as it should.
+//
+//	devices, results := evidence.Judge(plan, files, root)
+//
+// Evidence is a file in keys/ that a token names. Package hsm/attest verifies
+// it; here it is compared with the plan and with the metadata: the attested key
+// must be the planned key and one that the root lists, serial and slot must be
+// the plan's, and the chain must end in a root that is trusted on such a day: a
+// maker's on the real day, the rehearsals' in a rehearsal.
+//
+// It will not ask a device, and no clock: chains are judged at the opening of
+// the signing window. Whether the person with the PIN is the holder, and where
+// the device is by now, no evidence can say.
+package evidence
+
+import (
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/tufmeta"
+	"tufceremony/hsm/attest"
+)
+
+// State is what became of a token's evidence.
+type State string
+
+// Attested evidence has held; Refused has not, or is of another key or device;
+// Unattested is a token with none; NotRead one whose evidence nobody asked for.
+const (
+	Attested   State = "attested"
+	Refused    State = "refused"
+	Unattested State = "unattested"
+	NotRead    State = "not read"
+)
+
+// Device is what is known of the device of one token.
+type Device struct {
+	Token *roster.Token
+	Asked bool // the policy is meant for it
+	State State
+	Facts attest.Facts // of an attested token, else empty
+}
+
+// Judge reads the evidence of all holders' tokens. Root is the newest root, in
+// which the keys are listed: the one in payload/, or the trusted one where only
+// targets is signed; nil where it cannot be read, which others say. The
+// results are not weighed yet. Their subject is a token, or "policy".
+func Judge(p *plan.Plan, files folder.Files, root *tufmeta.Root) ([]Device, []check.Result) {
+	j := &judge{plan: p, files: files, root: root}
+	switch {
+	case p.Policy == nil:
+		j.say("ATTEST-NONE", "policy", "the plan asks nothing of the holders' devices")
+	case p.Policy.Attestation == plan.Off:
+		j.say("ATTEST-NONE", "policy", "the plan says `attestation: off`: what devices attest is not read")
+	default:
+		j.trust = j.trusted()
+	}
+	asked := j.asked()
+	for _, h := range p.Roster.Holders {
+		for _, t := range h.Tokens {
+			d := Device{Token: t, Asked: asked[t.Name], State: NotRead}
+			if j.trust != nil {
+				j.device(&d)
+			}
+			j.devices = append(j.devices, d)
+		}
+	}
+	return j.devices, j.results
+}
+
+type judge struct {
+	plan    *plan.Plan
+	files   folder.Files
+	root    *tufmeta.Root
+	trust   *attest.Trust // nil where evidence is not read
+	devices []Device
+	results []check.Result
+}
+
+func (j *judge) say(id, subject, format string, args ...any) {
+	j.results = append(j.results, check.New(id, subject, format, args...))
+}
+
+// asked lists the tokens for which the policy is meant: those whose keys the
+// new root lists, lost or not, since clients will believe them; and where no
+// root is made, those that sign targets now. A token that signs once more
+// because the old root lists it is not asked: its key was made when nobody
+// asked, and a rotation must be able to replace just such a device. Evidence
+// that it names is judged all the same, and must not lie.
+func (j *judge) asked() map[string]bool {
+	asked := map[string]bool{}
+	if j.plan.Root == nil {
+		for _, key := range keysOf(j.root, "targets") {
+			if t, ok := j.plan.Roster.ByFingerprint(key.Fingerprint()); ok && !t.Lost {
+				asked[t.Name] = true
+			}
+		}
+		return asked
+	}
+	for name, role := range j.plan.Root.Roles {
+		for _, token := range role.Tokens {
+			asked[token] = true
+		}
+		for _, key := range keysOf(j.root, name) {
+			if t, ok := j.plan.Roster.ByFingerprint(key.Fingerprint()); ok {
+				asked[t.Name] = true
+			}
+		}
+	}
+	return asked
+}
+
+// trusted gives the certificates in which chains may end, or nil where those
+// that the plan names cannot be used: then nothing more is read.
+func (j *judge) trusted() *attest.Trust {
+	trust := attest.Yubico()
+	if j.plan.Rehearsal {
+		trust = attest.Rehearsal()
+	}
+	name := j.plan.Policy.Roots
+	if name == "" {
+		return trust
+	}
+	data, ok := j.files[name]
+	if !ok {
+		j.say("ATTEST-POLICY", "policy", "the folder has no file %q, which policy.roots names", name)
+		return nil
+	}
+	more, err := trust.With(data)
+	if err != nil {
+		j.say("ATTEST-POLICY", "policy", "%s: %v", name, err)
+		return nil
+	}
+	for _, c := range more.Fingerprints() {
+		if c.Origin == attest.OriginFile {
+			j.say("ATTEST-ROOTS", "policy", "%s has the %s %q, SHA-256 %s", name, c.Role, c.Name, c.SHA256)
+		}
+	}
+	return more
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"tufceremony/ceremony/internal/roster"
+	"tufceremony/hsm/attest"
+)
+
+func tokenCommand(env *environment) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "token",
+		Short: "look at devices, and make keys in them",
+		Args:  known,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	for _, sub := range []*cobra.Command{tokenListCommand(env), tokenShowCommand(env), tokenProvisionCommand(env), tokenAttestCommand(env), tokenResetCommand(env)} {
+		c.AddCommand(sub)
+	}
+	return c
+}
+
+// readRoster reads who has which token, for the commands that say whose a
+// device is. No folder is no error: then nobody has any.
+func readRoster(dir string) (*roster.Roster, error) {
+	if dir == "" {
+		return &roster.Roster{}, nil
+	}
+	files, err := readFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	p, err := readPlan(files)
+	if err != nil {
+		return nil, err
+	}
+	return &p.Roster, nil
+}
+
+// attestHint says what to do about evidence that does not hold.
+func attestHint(err error) error {
+	switch {
+	case errors.Is(err, attest.ErrRehearsal):
+		return hint(err, "a virtual card protects nothing; with --rehearsal it is judged as in a rehearsal")
+	case errors.Is(err, attest.ErrForged), errors.Is(err, attest.ErrNotBound), errors.Is(err, attest.ErrWrongSerial), errors.Is(err, attest.ErrWrongSlot):
+		return hint(err, "do not use the key; find out where the file comes from, and keep it")
+	case errors.Is(err, attest.ErrChain):
+		return hint(err, "Yubico may have published newer certificates: compare their fingerprints with Yubico's pages, and name the file with --roots, in a plan with policy.roots")
+	case errors.Is(err, attest.ErrNotAttestation), errors.Is(err, attest.ErrEvidence):
+		return hint(err, "the file holds, as PEM, the attestation of the slot first and the device's own certificate after it; `ceremony token attest URI -o FILE` writes one")
+	}
+	return hint(err, "do not use the key before somebody can say why")
+}

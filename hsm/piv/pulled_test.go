@@ -1,0 +1,162 @@
+//go:build cgo && linux
+
+package piv
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"tufceremony/hsm"
+	"tufceremony/hsm/virtual"
+)
+
+// person types one PIN, and counts.
+type person struct {
+	pin     string
+	typed   int
+	touches []hsm.TouchRequest
+	waiting int
+}
+
+func (p *person) PIN(hsm.PINRequest) ([]byte, error) {
+	p.typed++
+	return []byte(p.pin), nil
+}
+
+func (p *person) Touch(r hsm.TouchRequest) func() {
+	p.touches = append(p.touches, r)
+	p.waiting++
+	return func() { p.waiting-- }
+}
+
+var digest = sha256.Sum256([]byte("message"))
+
+// sessionOn is one signing session, from Open to Close. A signature that does
+// not verify is an error of its own kind.
+func (b bench) session(p *person) (err error) {
+	token, err := Open(b.uri(Signature))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, token.Close()) }()
+	if _, err := token.Info(); err != nil {
+		return err
+	}
+	keys, err := token.Keys()
+	if err != nil {
+		return err
+	}
+	if len(keys) != 1 {
+		return fmt.Errorf("%d keys", len(keys))
+	}
+	signer, err := token.Signer(keys[0], p)
+	if err != nil {
+		return err
+	}
+	signature, err := signer.Sign(rand.Reader, digest[:], crypto.SHA256)
+	if err != nil {
+		return err
+	}
+	if !ecdsa.VerifyASN1(keys[0].Public.(*ecdsa.PublicKey), digest[:], signature) {
+		return errWrong
+	}
+	return nil
+}
+
+var errWrong = errors.New("the signature is wrong")
+
+// shards is how many processes share the work, each with a stack of its own:
+// most of the time is spent waiting for pcscd to look at its readers.
+const (
+	shards        = 8
+	shardVariable = "TEST_PIV_SHARD"
+)
+
+// The card is pulled at every APDU of a signing session, before and after it
+// has done what it was asked.
+func TestPulledAtEveryAPDU(t *testing.T) {
+	fresh(t, "5.7.1")
+	if shard := os.Getenv(shardVariable); shard != "" {
+		n, err := strconv.Atoi(shard)
+		must(t, err)
+		pullShard(t, n)
+		return
+	}
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	cells := 0
+	for shard := range shards {
+		group.Go(func() {
+			cmd := exec.Command(os.Args[0], "-test.run=^TestPulledAtEveryAPDU$", "-test.v")
+			cmd.Env = append(os.Environ(), shardVariable+"="+strconv.Itoa(shard))
+			out, err := cmd.CombinedOutput()
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				t.Errorf("shard %d: %v\n%s", shard, err, out)
+			}
+			cells += strings.Count(string(out), "pulled ")
+		})
+	}
+	group.Wait()
+	t.Logf("pulled %d times", cells)
+}
+
+func pullShard(t *testing.T, shard int) {
+	cell := 0
+	for _, firmware := range firmwares {
+		b := fresh(t, firmware)
+		b.generate(Signature, P256, PINOnce, TouchNever)
+		must(t, b.ForgetLog())
+		must(t, b.session(&person{pin: testPIN}))
+		log, err := b.Log()
+		must(t, err)
+		for n := 1; n <= len(log); n++ {
+			for _, when := range []virtual.Pull{virtual.Before, virtual.After} {
+				if cell++; cell%shards == shard {
+					b.pulledAt(n, when, firmware)
+				}
+			}
+		}
+	}
+}
+
+func (b bench) pulledAt(n int, when virtual.Pull, firmware string) {
+	t := b.t
+	name := fmt.Sprintf("pulled at APDU %d (%v) of firmware %s", n, when, firmware)
+	before := b.counters()
+	must(t, b.PullAt(n, when))
+	p := &person{pin: testPIN}
+	err := b.session(p)
+	t.Logf("%s: %v", name, err)
+	if errors.Is(err, errWrong) {
+		t.Errorf("%s: %v", name, err)
+	}
+	if plugged, _ := b.Plugged(); plugged {
+		t.Errorf("%s: it was not pulled", name)
+		return
+	}
+	if err != nil && !errors.Is(err, hsm.ErrRemoved) && !errors.Is(err, hsm.ErrNotFound) {
+		t.Errorf("%s: error is %v", name, err)
+	}
+	if p.waiting != 0 {
+		t.Errorf("%s: still told to touch", name)
+	}
+	if spent := b.counters().Verifies - before.Verifies; spent > 2*p.typed {
+		t.Errorf("%s: %d PINs were given and %d typed", name, spent, p.typed)
+	}
+	must(t, b.Plug())
+	if err := b.session(&person{pin: testPIN}); err != nil {
+		t.Errorf("%s: afterwards: %v", name, err)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !cgo
+
+package virtual_test
+
+func stopShared() error { return nil }

@@ -1,0 +1,63 @@
+package virtual
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+)
+
+// Serve plugs every card into the vpcd that listens on its Config.Port of this
+// machine, and obeys who connects to listener (see Dial) until that is closed.
+// It is what a Stack does inside, for a pcscd that runs already.
+func Serve(listener net.Listener, cards ...Config) error {
+	at := map[int]int{}
+	for i, card := range cards {
+		at[i] = card.Port
+	}
+	readers, err := plugAll(cards, at)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	serveControl(listener, readers)
+	for _, r := range readers {
+		if _, plugged := r.look(); plugged {
+			r.unplug()
+		}
+	}
+	return nil
+}
+
+// plugAll makes the cards and puts all of them in at once: pcscd looks at its
+// readers only every so often.
+func plugAll(cards []Config, ports map[int]int) ([]*reader, error) {
+	readers := make([]*reader, len(cards))
+	failures := make([]error, len(cards))
+	var plugging sync.WaitGroup
+	for i, config := range cards {
+		readers[i] = &reader{address: fmt.Sprintf("127.0.0.1:%d", ports[i])}
+		if config.Empty {
+			continue
+		}
+		plugging.Go(func() {
+			card, err := New(config)
+			if err != nil {
+				failures[i] = err
+				return
+			}
+			failures[i] = readers[i].replace(card)
+		})
+	}
+	plugging.Wait()
+	return readers, errors.Join(failures...)
+}
+
+func serveControl(listener net.Listener, readers []*reader) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		go control(conn, readers)
+	}
+}
