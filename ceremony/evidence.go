@@ -139,13 +139,17 @@ func devicesJSON(devices []evidence.Device) []reportDevice {
 	out := []reportDevice{}
 	for _, d := range devices {
 		r := reportDevice{Token: d.Token.Name, Asked: d.Asked, State: string(d.State), Evidence: d.Token.EvidenceFile}
-		if f := d.Facts; d.State == evidence.Attested {
-			r.Facts = &reportFacts{fact(f.Chain), fact(f.Serial), fact(f.Slot), fact(f.Firmware), fact(f.FormFactor),
-				fact(f.PINPolicy), fact(f.TouchPolicy), fact(f.Generated), fact(f.FIPS), fact(f.Advisory)}
+		if d.State == evidence.Attested {
+			r.Facts = factsJSON(d.Facts)
 		}
 		out = append(out, r)
 	}
 	return out
+}
+
+func factsJSON(f attest.Facts) *reportFacts {
+	return &reportFacts{fact(f.Chain), fact(f.Serial), fact(f.Slot), fact(f.Firmware), fact(f.FormFactor),
+		fact(f.PINPolicy), fact(f.TouchPolicy), fact(f.Generated), fact(f.FIPS), fact(f.Advisory)}
 }
 
 func fact(f attest.Fact) reportFact { return reportFact{f.Answer.String(), f.Value, f.Why} }

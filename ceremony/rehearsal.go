@@ -109,7 +109,7 @@ func (p *actorPrompter) Line(prompt string) (string, error) {
 	return typed, nil
 }
 
-// Secret types a PIN, which is not shown.
+// Secret types a PIN or PUK, which is not shown.
 func (p *actorPrompter) Secret(prompt string) ([]byte, error) {
 	name := "online"
 	for i, arg := range p.args {
@@ -121,8 +121,12 @@ func (p *actorPrompter) Secret(prompt string) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("rehearsing: nobody knows this secret")
 	}
-	fmt.Fprintf(p.screen, "%s%s\n", prompt, strings.Repeat("*", len(s.pin)))
-	return bytes.Clone(s.pin), nil
+	secret := s.pin
+	if strings.Contains(prompt, "PUK") {
+		secret = s.puk
+	}
+	fmt.Fprintf(p.screen, "%s%s\n", prompt, strings.Repeat("*", len(secret)))
+	return bytes.Clone(secret), nil
 }
 
 // Countdown has nobody to show it to: actors touch at once.
@@ -138,15 +142,16 @@ func (r *rehearsal) event(args []string) (folder.Event, error) {
 	return files.Event(), nil
 }
 
-// carry copies a ceremony folder to another actor, as on a stick.
-func (r *rehearsal) carry(name, from, to string) error {
-	source := filepath.Join(r.dir, from, name)
+// carry copies a ceremony folder from the coordinator to another actor, as on a
+// stick, under a name.
+func (r *rehearsal) carry(name, to, as string) error {
+	source := filepath.Join(r.dir, "coordinator", name)
 	files, err := folder.Read(source)
 	if err != nil {
 		return err
 	}
 	for path, data := range files {
-		if err := durable.Create(filepath.Join(r.dir, to, name, filepath.FromSlash(path)), data); err != nil {
+		if err := durable.Create(filepath.Join(r.dir, to, as, filepath.FromSlash(path)), data); err != nil {
 			return err
 		}
 	}
@@ -174,7 +179,7 @@ func (r *rehearsal) edit(name string, change func(plan string) (string, error)) 
 		had[line]++
 	}
 	for i, line := range strings.Split(text, "\n") {
-		if had[line]--; had[line] < 0 {
+		if had[line]--; had[line] < 0 && line != "" {
 			fmt.Fprintf(r.env.out, "%4d  %s\n", i+1, line)
 		}
 	}

@@ -82,8 +82,8 @@ func (r *rehearsal) policy(ceremony string) error {
 		return nil
 	}
 	return r.edit(ceremony, func(text string) (string, error) {
-		if strings.Contains(text, "\npolicy:\n") { // it came from the ceremony before
-			policy = ""
+		if strings.Contains(text, "\npolicy:") { // it came from the ceremony before
+			return replace(text, "\n\nwindow:", "\n"+rehearsalMark+"\nwindow:")
 		}
 		return replace(text, "\n\nwindow:", "\n"+rehearsalMark+"\n"+policy+"\nwindow:")
 	})
@@ -174,12 +174,12 @@ const waiverText = `waivers:  # read each aloud, with its reason
 // describe fills in where a token is, after the line with its name.
 func (r *rehearsal) describe(text, token string) (string, error) {
 	s := r.tokens[token]
-	head, tail, ok := strings.Cut(text, "      - name: "+token+"\n")
-	end := strings.Index(tail, "        key: ")
-	if !ok || end < 0 {
+	head, rest, named := strings.Cut(text, "      - name: "+token+"\n")
+	_, tail, keyed := strings.Cut(rest, "        key: keys/"+token+".pem\n")
+	if !named || !keyed {
 		return "", fmt.Errorf("rehearsing: the plan has no token %q", token)
 	}
-	return head + fmt.Sprintf("      - name: %s\n%s", token, s.lines(token)) + tail[end:], nil
+	return head + s.entry(token) + tail, nil
 }
 
 // hold is the ceremony itself, the same for both occasions: draft and review,
@@ -196,7 +196,7 @@ func (r *rehearsal) hold(name string, signers []string) error {
 	for _, token := range signers {
 		holder := holderOf(token)
 		if !carried[holder] {
-			if err := r.carry(name, "coordinator", holder); err != nil {
+			if err := r.carry(name, holder, name); err != nil {
 				return err
 			}
 			carried[holder] = true
@@ -251,21 +251,17 @@ func (r *rehearsal) publishRotation() error {
 }
 
 func (r *rehearsal) rotationPlan(text string) (string, error) {
-	newTokens := map[string]string{
-		"holder-2-new": "        key: keys/holder-2.pem\n",
-		"holder-6":     "        key: keys/holder-5.pem\n",
-	}
+	before := map[string]string{"holder-2-new": "  - name: \"holder-3\"\n", "holder-6": "\nonline:"}
 	text, err := r.marked(text)
 	if err != nil {
 		return "", err
 	}
 	for _, token := range []string{"holder-2-new", "holder-6"} {
-		s := r.tokens[token]
-		entry := fmt.Sprintf("      - name: %s\n%s        key: keys/%s.pem\n", token, s.lines(token), token)
+		entry := r.tokens[token].entry(token)
 		if token == holderOf(token) {
 			entry = fmt.Sprintf("  - name: %q\n    tokens:\n%s", token, entry)
 		}
-		if text, err = replace(text, newTokens[token], newTokens[token]+entry); err != nil {
+		if text, err = replace(text, before[token], entry+before[token]); err != nil {
 			return "", err
 		}
 	}

@@ -24,14 +24,15 @@ type stock struct {
 	model  string
 	serial string
 	pin    []byte
+	puk    []byte // of a YubiKey
 	pem    []byte // the public key
 
 	evidence []byte // the device's attestation, where it has one
 }
 
-// lines are what the plan says of the token, besides its name and key.
-func (s stock) lines(token string) string {
-	text := fmt.Sprintf("        uri: %q\n        model: %q\n        serial: %q\n", s.uri, s.model, s.serial)
+// entry is what the plan says of the token.
+func (s stock) entry(token string) string {
+	text := fmt.Sprintf("      - name: %s\n        uri: %q\n        model: %q\n        serial: %q\n        key: keys/%s.pem\n", token, s.uri, s.model, s.serial, token)
 	if s.evidence != nil {
 		text += fmt.Sprintf("        attestation: keys/%s.attestation.pem\n", token)
 	}

@@ -16,6 +16,7 @@ import (
 type rehearseOptions struct {
 	keep   string
 	pkcs11 string
+	piv    bool
 	seed   string
 	time   string
 }
@@ -41,6 +42,7 @@ be published anywhere but in the repository that it makes.`,
 	}
 	c.Flags().StringVar(&o.keep, "keep", "", "leave every folder and bundle in `DIR`, which must be new or empty")
 	c.Flags().StringVar(&o.pkcs11, "pkcs11", "", "give the holders SoftHSM tokens, through this `MODULE`")
+	c.Flags().BoolVar(&o.piv, "piv", false, "give the holders virtual YubiKeys, which scripts/rehearse --piv plugs in; with --pkcs11, every other holder")
 	c.Flags().StringVar(&o.seed, "seed", "", "make the keys of embedded tokens from this `TEXT`, to repeat a rehearsal")
 	c.Flags().StringVar(&o.time, "time", "", "hold it at this `TIME` (UTC, 2027-01-31T09:00:00Z) instead of now")
 	return c
@@ -75,11 +77,27 @@ func newRehearsal(env *environment, o rehearseOptions, now time.Time, dir string
 	if r.binary, err = env.binary(); err != nil {
 		return nil, err
 	}
-	r.maker = &softMaker{r}
-	if o.pkcs11 != "" {
-		r.maker, err = newPKCS11Maker(r, o.pkcs11)
-	}
+	r.maker, err = newMaker(r, o)
 	return r, err
+}
+
+func newMaker(r *rehearsal, o rehearseOptions) (maker, error) {
+	if !o.piv && o.pkcs11 == "" {
+		return &softMaker{r}, nil
+	}
+	var makers []maker
+	if o.piv {
+		m, err := newPIVMaker(r)
+		if err != nil || o.pkcs11 == "" {
+			return m, err
+		}
+		makers = append(makers, m)
+	}
+	m, err := newPKCS11Maker(r, o.pkcs11)
+	if err != nil || !o.piv {
+		return m, err
+	}
+	return &turns{makers: append(makers, m)}, nil
 }
 
 // rehearsalFolder gives the folder to work in, and what to do with it at the

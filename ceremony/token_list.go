@@ -190,7 +190,12 @@ func (s *sight) module(people *roster.Roster, path string) {
 		s.note("PKCS#11 module %s: %v", path, err)
 		return
 	}
+	twice := 0
 	for _, info := range infos {
+		if info.Model == "PKCS#15 emulated" && info.Manufacturer == "piv_II" {
+			twice++ // OpenSC's view of a PIV card, which is listed with its serial above
+			continue
+		}
 		seen := describeDevice(info, people)
 		keys, err := visibleKeys(info.URI)
 		if err != nil {
@@ -200,6 +205,9 @@ func (s *sight) module(people *roster.Roster, path string) {
 			seen.Keys = append(seen.Keys, describeKey(k, people))
 		}
 		s.Devices = append(s.Devices, seen)
+	}
+	if twice > 0 {
+		s.note("PKCS#11 module %s shows %s as well, without serial numbers.", path, plural(twice, "PIV card"))
 	}
 }
 

@@ -250,7 +250,7 @@ func (p *provisioning) finish() error {
 	fmt.Fprintln(p.env.out)
 	wrapTo(p.env.out, "", "", fmt.Sprintf("Done. %s and %s are public: send them to whoever writes the plan, and say the key's fingerprint on the phone. The plan needs these lines:", p.file("pem"), p.file("attestation.pem")))
 	s := stock{uri: p.uri.String(), model: p.state.Info.Model, serial: p.uri.SerialText(), evidence: []byte{}}
-	fmt.Fprintf(p.env.out, "      - name: %s\n%s        key: %s\n", p.name, s.lines(p.name), p.file("pem"))
+	fmt.Fprint(p.env.out, s.entry(p.name))
 	return nil
 }
 

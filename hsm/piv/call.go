@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"tufceremony/hsm"
 	"tufceremony/hsm/piv/internal/pcsc"
@@ -35,7 +34,7 @@ func (t *token) call(f func() error) error {
 func (t *token) judge(err error) error {
 	err = fromPIVGo(err)
 	_, answered := statusOf(err)
-	if errors.Is(err, pcsc.ErrGone) || !answered && t.gone() {
+	if errors.Is(err, pcsc.ErrGone) || !answered && t.device.vanished(t.service) {
 		err = hsm.ErrRemoved
 	}
 	if errors.Is(err, hsm.ErrRemoved) {
@@ -46,34 +45,13 @@ func (t *token) judge(err error) error {
 
 // alive refuses what comes after Close, and after the device is gone.
 func (t *token) alive() error {
-	if t.ended == nil && t.changed() {
+	if t.ended == nil && t.device.changed(t.service) {
 		t.ended = hsm.ErrRemoved
 	}
 	if t.ended != nil {
 		return fmt.Errorf("using %s: %w", t, t.ended)
 	}
 	return nil
-}
-
-// noticing is how long the service may take to see that a device was pulled: it
-// looks at some readers every 400 ms.
-const noticing = time.Second
-
-// gone says whether the device was pulled, and waits for the service to notice.
-func (t *token) gone() bool {
-	for deadline := time.Now().Add(noticing); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if t.changed() {
-			return true
-		}
-	}
-	return false
-}
-
-// changed says whether the reader is empty, has vanished, or holds a card that
-// was inserted since.
-func (t *token) changed() bool {
-	state, err := t.service.State(t.device.name)
-	return errors.Is(err, pcsc.ErrGone) || err == nil && (!state.Present || state.Events != t.device.state.Events)
 }
 
 // pivGoErrors are the errors of the service in piv-go's words, which are all

@@ -35,9 +35,12 @@ func find(serial uint32) (found, error) {
 func whyNot(all []found, readers int) error {
 	var serials []string
 	var silent error
+	removed := false
 	for _, f := range all {
 		switch {
-		case f.err != nil && !errors.Is(f.err, pcsc.ErrGone) && !errors.Is(f.err, hsm.ErrUnsupported):
+		case errors.Is(f.err, pcsc.ErrGone):
+			removed = true
+		case f.err != nil && !errors.Is(f.err, hsm.ErrUnsupported):
 			silent = errors.Join(silent, fmt.Errorf("the YubiKey in reader %q cannot be asked for its serial number: %w",
 				f.name, inWords(f.err, hsm.ErrNotFound)))
 		case f.err == nil && f.serial == 0:
@@ -49,6 +52,8 @@ func whyNot(all []found, readers int) error {
 	switch {
 	case silent != nil:
 		return silent
+	case removed:
+		return fmt.Errorf("a YubiKey was pulled while it was asked for its serial number: insert it again: %w", hsm.ErrRemoved)
 	case len(serials) > 0:
 		return fmt.Errorf("no YubiKey of this serial number is here, but %s: %w", strings.Join(serials, ", "), hsm.ErrNotFound)
 	case readers == 0:

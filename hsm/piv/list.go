@@ -2,6 +2,7 @@ package piv
 
 import (
 	"fmt"
+	"slices"
 
 	"tufceremony/hsm"
 	"tufceremony/hsm/piv/internal/card"
@@ -16,20 +17,16 @@ func List() ([]Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing the YubiKeys: %w", inWords(err, hsm.ErrNotFound))
 	}
-	var devices []Device
-	for _, r := range readers {
-		if r.holds() == YubiKey {
-			devices = append(devices, Device{Reader: r.name})
-		}
-	}
-	each(devices, func(d *Device) {
-		read, err := visit(d.Reader, readDevice)
+	readers = slices.DeleteFunc(readers, func(r reader) bool { return r.holds() != YubiKey })
+	devices := make([]Device, len(readers))
+	each(readers, func(i int, r reader) {
+		d, err := visit(r, readDevice)
 		if err != nil {
 			d.Info = hsm.Info{Driver: driver, Manufacturer: manufacturer, TriesLeft: hsm.Unknown}
-			d.Err = fmt.Errorf("reading the YubiKey in reader %q: %w", d.Reader, inWords(err, hsm.ErrNotFound))
-			return
+			d.Err = fmt.Errorf("reading the YubiKey in reader %q: %w", r.name, inWords(err, hsm.ErrRemoved))
 		}
-		d.Info, d.Slots = read.Info, read.Slots
+		d.Reader = r.name
+		devices[i] = d
 	})
 	return devices, nil
 }

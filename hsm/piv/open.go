@@ -50,7 +50,7 @@ func open(u URI) (*token, error) {
 	if err != nil {
 		return nil, err
 	}
-	used, err := visit(device.name, func(c *card.Card) ([]SlotInfo, error) {
+	used, err := visit(device.reader, func(c *card.Card) ([]SlotInfo, error) {
 		if err := c.Select(card.PIV); err != nil {
 			return nil, err
 		}
@@ -82,7 +82,7 @@ func (t *token) openExclusively() error {
 		return t.judge(err)
 	}
 	err = t.call(t.checkSerial)
-	if state, stateError := t.service.State(t.device.name); err == nil && (stateError != nil || state.Events != t.device.state.Events) {
+	if err == nil && t.device.changed(t.service) {
 		err = hsm.ErrRemoved
 	}
 	if err != nil {
@@ -150,7 +150,7 @@ func (t *token) Close() error {
 		t.ended = errors.New("it was closed")
 	}
 	err := t.release()
-	if err != nil && t.gone() {
+	if err != nil && t.device.vanished(t.service) {
 		err = nil // nothing is left to be closed, and the PIN is forgotten
 	}
 	err = errors.Join(err, t.service.Close())

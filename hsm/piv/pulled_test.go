@@ -11,10 +11,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"tufceremony/hsm"
 	"tufceremony/hsm/virtual"
@@ -78,7 +80,7 @@ var errWrong = errors.New("the signature is wrong")
 // shards is how many processes share the work, each with a stack of its own:
 // most of the time is spent waiting for pcscd to look at its readers.
 const (
-	shards        = 8
+	shards        = 16
 	shardVariable = "TEST_PIV_SHARD"
 )
 
@@ -114,21 +116,39 @@ func TestPulledAtEveryAPDU(t *testing.T) {
 
 func pullShard(t *testing.T, shard int) {
 	cell := 0
-	for _, firmware := range firmwares {
+	for i, firmware := range firmwares {
 		b := fresh(t, firmware)
 		b.generate(Signature, P256, PINOnce, TouchNever)
 		must(t, b.ForgetLog())
 		must(t, b.session(&person{pin: testPIN}))
 		log, err := b.Log()
 		must(t, err)
-		for n := 1; n <= len(log); n++ {
+		for n := range log {
+			if i < len(firmwares)-1 && repeats(log, n) {
+				continue
+			}
 			for _, when := range []virtual.Pull{virtual.Before, virtual.After} {
 				if cell++; cell%shards == shard {
-					b.pulledAt(n, when, firmware)
+					b.pulledAt(n+1, when, firmware)
 				}
 			}
 		}
 	}
+}
+
+// repeats says whether an APDU is in the middle of reading slot after slot. One
+// firmware is enough for those.
+func repeats(log []virtual.Entry, n int) bool {
+	const around = 3
+	if n < around || n >= len(log)-around {
+		return false
+	}
+	for _, entry := range log[n-around : n+around] {
+		if !slices.Contains([]byte{0xF7, 0xF9, 0xCB}, entry.INS) {
+			return false
+		}
+	}
+	return true
 }
 
 func (b bench) pulledAt(n int, when virtual.Pull, firmware string) {
@@ -146,7 +166,7 @@ func (b bench) pulledAt(n int, when virtual.Pull, firmware string) {
 		t.Errorf("%s: it was not pulled", name)
 		return
 	}
-	if err != nil && !errors.Is(err, hsm.ErrRemoved) && !errors.Is(err, hsm.ErrNotFound) {
+	if err != nil && !errors.Is(err, hsm.ErrRemoved) {
 		t.Errorf("%s: error is %v", name, err)
 	}
 	if p.waiting != 0 {
@@ -156,7 +176,21 @@ func (b bench) pulledAt(n int, when virtual.Pull, firmware string) {
 		t.Errorf("%s: %d PINs were given and %d typed", name, spent, p.typed)
 	}
 	must(t, b.Plug())
+	b.wait(func() bool {
+		readers, err := Readers()
+		return err == nil && readers[first].Holds == YubiKey
+	})
 	if err := b.session(&person{pin: testPIN}); err != nil {
 		t.Errorf("%s: afterwards: %v", name, err)
+	}
+}
+
+// wait waits for something that takes pcscd a moment.
+func (b bench) wait(until func() bool) {
+	b.t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !until(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.t.Fatal("waited in vain")
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,14 +75,14 @@ const patience = 5 * time.Second
 
 // visit speaks to the card in a reader, in a transaction of its own beside
 // other programs, and lets go of it.
-func visit[T any](name string, read func(*card.Card) (T, error)) (T, error) {
+func visit[T any](where reader, read func(*card.Card) (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
 	done := make(chan result, 1)
 	go func() {
-		value, err := visitNow(name, read)
+		value, err := visitNow(where, read)
 		done <- result{value, err}
 	}()
 	timer := time.NewTimer(patience)
@@ -95,18 +96,45 @@ func visit[T any](name string, read func(*card.Card) (T, error)) (T, error) {
 	}
 }
 
-func visitNow[T any](name string, read func(*card.Card) (T, error)) (value T, err error) {
+func visitNow[T any](where reader, read func(*card.Card) (T, error)) (value T, err error) {
 	service, err := pcsc.Connect()
 	if err != nil {
 		return value, err
 	}
 	defer service.Close()
-	connection, err := service.Open(name, pcsc.Shared)
+	connection, err := service.Open(where.name, pcsc.Shared)
 	if err != nil {
 		return value, err
 	}
-	defer connection.Close(pcsc.Leave)
-	return read(card.New(connection))
+	value, err = read(card.New(connection))
+	_ = connection.Close(pcsc.Leave) // what was read is read
+	if _, answered := statusOf(err); err != nil && !answered && where.vanished(service) {
+		err = pcsc.ErrGone
+	}
+	return value, err
+}
+
+// noticing is how long the service may take to see that a device was pulled: it
+// looks at some readers every 400 ms. Until then it only says that the card
+// does not answer.
+const noticing = time.Second
+
+// vanished says whether the card was pulled, and waits for the service to
+// notice.
+func (r reader) vanished(service *pcsc.Service) bool {
+	for deadline := time.Now().Add(noticing); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if r.changed(service) {
+			return true
+		}
+	}
+	return false
+}
+
+// changed says whether the reader is empty, is no longer there, or holds a card
+// that was inserted since.
+func (r reader) changed(service *pcsc.Service) bool {
+	now, err := service.State(r.name)
+	return errors.Is(err, pcsc.ErrGone) || err == nil && (!now.Present || now.Events != r.state.Events)
 }
 
 // found is a YubiKey that says what it is, or why it cannot be asked.
@@ -118,22 +146,20 @@ type found struct {
 
 // identifyAll asks all YubiKeys what they are, at the same time.
 func identifyAll(readers []reader) []found {
-	var all []found
-	for _, r := range readers {
-		if r.holds() == YubiKey {
-			all = append(all, found{reader: r})
-		}
-	}
-	each(all, func(f *found) { f.identity, f.err = visit(f.name, identify) })
+	readers = slices.DeleteFunc(slices.Clone(readers), func(r reader) bool { return r.holds() != YubiKey })
+	all := make([]found, len(readers))
+	each(readers, func(i int, r reader) {
+		all[i].reader = r
+		all[i].identity, all[i].err = visit(r, identify)
+	})
 	return all
 }
 
-// each runs do for all elements at the same time. Every reader has a wire of
-// its own.
-func each[T any](all []T, do func(*T)) {
+// each runs do for all readers at the same time: each has a wire of its own.
+func each(readers []reader, do func(i int, r reader)) {
 	var group sync.WaitGroup
-	for i := range all {
-		group.Go(func() { do(&all[i]) })
+	for i, r := range readers {
+		group.Go(func() { do(i, r) })
 	}
 	group.Wait()
 }

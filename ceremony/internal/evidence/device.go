@@ -79,7 +79,7 @@ func (j *judge) real(e attest.Evidence) bool {
 // bound compares the attested key with the plan's, and with those that the
 // root lists where the plan has the token: three places, one key.
 func (j *judge) bound(t *roster.Token, facts attest.Facts) bool {
-	if facts.Bind(t.Key.Public) != nil {
+	if t.Key == nil || facts.Bind(t.Key.Public) != nil {
 		j.say("ATTEST-BOUND", t.Name, "%s attests %s, and %s is another key", t.EvidenceFile, j.whose(facts.Key), t.KeyFile)
 		return false
 	}

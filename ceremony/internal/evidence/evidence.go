@@ -44,7 +44,8 @@ type Device struct {
 	Facts attest.Facts // of an attested token, else empty
 }
 
-// Judge reads the evidence of all holders' tokens. Root is the newest root, in
+// Judge reads the evidence of all holders' tokens, whose public keys have been
+// loaded. Root is the newest root, in
 // which the keys are listed: the one in payload/, or the trusted one where only
 // targets is signed; nil where it cannot be read, which others say. The
 // results are not weighed yet. Their subject is a token, or "policy".

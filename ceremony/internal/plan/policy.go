@@ -151,9 +151,9 @@ func (w *writer) policy(p *Policy) {
 		w.policySection(p)
 		return
 	}
-	w.line("# What devices must be. While it stands in comments, nothing is asked of them: decide,")
-	w.line("# and take the first two characters off the lines that you mean. Each token then names")
-	w.line("# what its device attests, as `attestation: keys/holder-1.attestation.pem`.")
+	w.line("# What the holders' devices must be. In comments it asks nothing: decide, and take the")
+	w.line("# first two characters off the lines that you mean; keys at piv: need the section. Each")
+	w.line("# token then names what its device attests: `attestation: keys/holder-1.attestation.pem`.")
 	section := &writer{}
 	section.policySection(proposal)
 	for line := range strings.Lines(section.String()) {
@@ -168,17 +168,17 @@ func (w *writer) policySection(p *Policy) {
 			w.line("  %-26s  # %s", name+": "+value, meaning)
 		}
 	}
-	field("attestation", string(p.Attestation), "required: must prove it; recorded: is shown; off: is not read")
+	field("attestation", string(p.Attestation), "required: must be proved; recorded: is noted; off: is not read")
 	if p.Firmware != "" {
 		field("firmware", quoted(p.Firmware), "at least; YubiKeys before 5.7 have the flaw of YSA-2024-03")
 	}
-	field("pin", p.PIN, "always: for each signature; once: after it is inserted")
-	field("touch", p.Touch, "always: for each signature; cached: holds for 15 seconds")
+	field("pin", p.PIN, "always: for each signature; once: each time it is inserted")
+	field("touch", p.Touch, "always: for each signature; cached: one is good for 15 seconds")
 	if len(p.FormFactors) > 0 {
 		field("form-factors", "["+strings.Join(p.FormFactors, ", ")+"]", "one of these")
 	}
 	if p.FIPS {
-		field("fips", "true", "certified by FIPS 140")
+		field("fips", "true", "of the maker's FIPS series")
 	}
 	field("roots", p.Roots, "makers' certificates, trusted besides those built in")
 	field("management-key", p.ManagementKey, "pin-protected: kept in the device; printed: on paper")

@@ -16,7 +16,7 @@ type Metadata struct {
 	TouchPolicy byte
 	Origin      byte   // 1 generated, 2 imported
 	Public      []byte // see PublicKey
-	Default     byte   // of a PIN or key: 1 the factory's, 2 another
+	Default     byte   // of a PIN or key: 1 another than the factory's, 2 the factory's
 	Tries       int    // of a PIN: wrong ones until it is blocked
 	TriesLeft   int
 	HasTries    bool
@@ -70,9 +70,9 @@ func (m *Metadata) set(e tlv) error {
 	case tagPublic:
 		m.Public = e.value
 	case tagDefault:
-		m.Default = 2
+		m.Default = 1
 		if e.value[0] == 1 {
-			m.Default = 1
+			m.Default = 2
 		}
 	case tagTries:
 		m.Tries, m.TriesLeft, m.HasTries = int(e.value[0]), int(e.value[1]), true

@@ -90,6 +90,7 @@ var serviceErrors = map[uint32]string{
 	0x8010000A: "the card took too long",
 	0x8010000F: "the card does not speak the protocol that is wanted",
 	0x80100010: "the reader or the card is not ready; pull it and insert it again",
+	0x80100016: "the connection to the card failed; pull it and insert it again",
 	0x80100013: "the smart card service cannot be spoken to",
 	0x80100015: "the card answered to power with nonsense",
 	0x8010001A: "the driver of the reader is too old",
