@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,12 +103,17 @@ func serve(t *testing.T, dir string) string {
 }
 
 // What a rehearsal publishes is accepted by three independent clients, from the
-// first root on, with both sorts of token.
+// first root on, with every sort of token.
 func TestClientsAcceptRehearsal(t *testing.T) {
-	for name, args := range map[string][]string{"embedded": nil, "SoftHSM": {"--pkcs11", softHSM}} {
+	for name, args := range map[string][]string{
+		"embedded": nil, "SoftHSM": {"--pkcs11", softHSM}, "YubiKeys": {"--piv"}, "YubiKeys and SoftHSM": {"--piv", "--pkcs11", softHSM},
+	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := os.Stat(softHSM); args != nil && err != nil {
+			if _, err := os.Stat(softHSM); slices.Contains(args, softHSM) && err != nil {
 				t.Skip("SoftHSM is not there; scripts/test installs it")
+			}
+			if slices.Contains(args, "--piv") {
+				yubiKeys(t)
 			}
 			dir := rehearse(t, args...)
 			base := serve(t, filepath.Join(dir, "repository"))

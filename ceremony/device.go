@@ -172,8 +172,10 @@ func deviceName(info hsm.Info) string {
 
 // pinPrompter asks the holder on behalf of a driver.
 type pinPrompter struct {
-	env  *environment
-	name string
+	env    *environment
+	name   string // of the token
+	signs  string // what is being signed, if anything is
+	before bool   // the PIN was asked for already: some keys want it for every signature
 }
 
 func (p *pinPrompter) PIN(r hsm.PINRequest) ([]byte, error) {
@@ -187,7 +189,12 @@ func (p *pinPrompter) PIN(r hsm.PINRequest) ([]byte, error) {
 	case r.TriesLeft != hsm.Unknown:
 		tries = fmt.Sprintf("%d tries left", r.TriesLeft)
 	}
-	pin, err := p.env.ask.Secret(fmt.Sprintf("PIN of token %s (%s): ", p.name, tries))
+	token := p.name
+	if p.before {
+		token += " once more, to sign " + p.signs
+	}
+	p.before = true
+	pin, err := p.env.ask.Secret(fmt.Sprintf("PIN of token %s (%s): ", token, tries))
 	return pin, hint(err, "a PIN is typed at a terminal, or read from a file that the plan's token URI names with pin-source")
 }
 
@@ -203,7 +210,7 @@ func (p *pinPrompter) lastTry() error {
 }
 
 func (p *pinPrompter) Touch(r hsm.TouchRequest) func() {
-	fmt.Fprintf(p.env.out, "Touch the device now: %s. It waits %d seconds.\n", p.name, r.Seconds)
+	fmt.Fprintf(p.env.out, "Touch the device now: %s, to sign %s. It waits %d seconds.\n", p.name, p.signs, r.Seconds)
 	return p.env.ask.Countdown(r.Seconds)
 }
 

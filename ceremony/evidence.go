@@ -13,7 +13,11 @@ import (
 
 // printPolicy says what the plan asks of devices.
 func printPolicy(w io.Writer, p *plan.Policy) {
-	if p == nil {
+	switch {
+	case p == nil:
+		return
+	case p.Attestation == plan.Off:
+		fmt.Fprintln(w, "  Asked of them: nothing. What they attest is not read.")
 		return
 	}
 	asks := []string{"attestation " + string(p.Attestation)}

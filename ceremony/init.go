@@ -52,7 +52,7 @@ names the next field that is still open.`,
 	_ = c.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions([]string{"genesis", "rotation", "targets"}, cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().StringArrayVar(&o.roots, "trusted-root", nil, "the published root `FILE` to go on from; earlier ones may be named too")
 	c.Flags().StringVar(&o.targets, "trusted-targets", "", "the published targets `FILE` to go on from")
-	c.Flags().StringVar(&o.roster, "roster", "", "take names and devices from this earlier ceremony `FOLDER` or bundle")
+	c.Flags().StringVar(&o.roster, "roster", "", "take names, devices and what is asked of them from this earlier ceremony `FOLDER` or bundle")
 	c.Flags().StringVar(&o.add, "add", "", "list the files below `FOLDER` as targets to add")
 	return c
 }

@@ -28,6 +28,7 @@ import (
 	"tufceremony/ceremony/internal/sign"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm/soft"
+	"tufceremony/hsm/virtual"
 )
 
 // The scripts in testdata run the very program, in a process of its own. What
@@ -42,6 +43,7 @@ const (
 const rehearsed = "2027-01-31T09:00:00Z"
 
 func TestMain(m *testing.M) {
+	virtual.Init() // virtual YubiKeys are this program, in another process
 	// A program that is built with the race detector sleeps for a second when
 	// it ends, and hundreds are started here.
 	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
@@ -88,17 +90,21 @@ func TestScripts(t *testing.T) {
 			"rehearsal": rehearsals(t), "unsigned": unsignedCmd, "flip": flipCmd, "cut": cutCmd, "fault": faultCmd, "words": wordsCmd,
 			"pin": pinCmd, "edit": editCmd, "tree": treeCmd, "forge": forgeCmd, "resign": resignCmd, "real": realCmd, "onlinekey": onlineKeyCmd, "touch": touchCmd,
 			"yubikeys": yubikeys(t), "evidence": evidenceCmd(t), "attestedbundle": attestedBundle(t),
+			"plugin": pluginCmd, "card": cardCmd, "pivpin": pivpinCmd,
 			"shown": said("stdout"), "told": said("stderr"), "narrow": narrow,
 		},
 	})
 }
 
-// condition: [shared] where ../shared/data is, [userns] where a script may
+// condition: [shared] where ../shared/data is, [piv] where virtual YubiKeys can
+// be had (TestYubiKeys says why not), [userns] where a script may
 // mount a file system of its own.
 func condition(name string) (bool, error) {
 	switch name {
 	case "shared":
 		return sharedData() != "", nil
+	case "piv":
+		return pcscAvailable() == nil, nil
 	case "userns":
 		return exec.Command("unshare", "-rm", "true").Run() == nil, nil
 	}

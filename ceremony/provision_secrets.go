@@ -204,7 +204,7 @@ func (p *provisioning) storeManagementKey(old, key []byte) error {
 // needPIN asks for the PIN where an earlier run has set it.
 func (p *provisioning) needPIN() (err error) {
 	if p.pin == nil {
-		p.pin, err = (&pinPrompter{p.env, p.name}).PIN(hsm.PINRequest{Device: p.state.Info, TriesLeft: p.state.PIN.TriesLeft})
+		p.pin, err = (&pinPrompter{env: p.env, name: p.name}).PIN(hsm.PINRequest{Device: p.state.Info, TriesLeft: p.state.PIN.TriesLeft})
 	}
 	return err
 }

@@ -20,8 +20,8 @@ func reviewCommand(env *environment) *cobra.Command {
 		Use:   "review DIR",
 		Short: "show what would be signed, old beside new, and what is wrong",
 		Long: `review reads plan, trusted metadata and payloads, and shows what changes: keys by
-holder, device and fingerprint, thresholds, expiry, versions, targets. Findings
-name their check; "ceremony checks" explains each. The event ID at the end
+holder, device and fingerprint, thresholds, expiry, versions, targets; and what the
+holders' devices attest of their keys. Findings name their check; "ceremony checks" explains each. The event ID at the end
 stands for all of it: people compare it, and type its first four words to sign.
 Exit status 1 where a check refuses.`,
 		Args: cobra.ExactArgs(1),

@@ -70,7 +70,8 @@ func (s *signing) reach() (hsm.Token, hsm.Key, error) {
 
 // signAll asks for the PIN and signs. It returns what is left to sign.
 func (s *signing) signAll(device hsm.Token, key hsm.Key, approval review.Approval, todo []task) ([]task, error) {
-	signer, err := device.Signer(key, &pinPrompter{s.env, s.token.Name})
+	prompter := &pinPrompter{env: s.env, name: s.token.Name}
+	signer, err := device.Signer(key, prompter)
 	if err != nil {
 		return todo, s.deviceHint(err)
 	}
@@ -80,6 +81,7 @@ func (s *signing) signAll(device hsm.Token, key hsm.Key, approval review.Approva
 		if stop.caught() {
 			return todo, &hinted{errStopped, s.soFar()}
 		}
+		prompter.signs = todo[0].payload.String()
 		made, err := sign.Sign(approval, todo[0].payload, todo[0].keyIDs, key.Public, signer)
 		if err != nil {
 			return todo, s.deviceHint(err)

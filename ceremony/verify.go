@@ -26,8 +26,8 @@ func verifyCommand(env *environment) *cobra.Command {
 		Short: "check a bundle as a stranger, from a root you already trust",
 		Long: `verify needs the bundle, a root that you trust, and nothing else. It checks the
 bundle's bytes, the chain of roots from yours to the newest, every threshold by
-distinct public key, every signature, the plan, the record, and asks go-tuf for
-a second opinion. It prints what it proved. Exit status 1 where anything fails.`,
+distinct public key, every signature, the plan, what devices attest, the record,
+and asks go-tuf for a second opinion. It prints what it proved. Exit status 1 where anything fails.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if root == "" {

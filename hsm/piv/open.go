@@ -65,7 +65,7 @@ func open(u URI) (*token, error) {
 	}
 	t := &token{uri: u, device: device, slots: used, service: service}
 	if err := t.openExclusively(); err != nil {
-		return nil, errors.Join(err, service.Close())
+		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
 }
@@ -74,9 +74,11 @@ func open(u URI) (*token, error) {
 // that was read: the service counts insertions, and the device knows its serial
 // number.
 func (t *token) openExclusively() error {
-	err := pcsc.EndOrphans(func() (err error) {
-		t.yubikey, err = pivgo.Open(t.device.name)
-		return err
+	err := pcsc.EndOrphans(func() error {
+		return protect(func() (err error) {
+			t.yubikey, err = pivgo.Open(t.device.name)
+			return err
+		})
 	})
 	if err != nil {
 		return t.judge(err)
@@ -85,10 +87,7 @@ func (t *token) openExclusively() error {
 	if err == nil && t.device.changed(t.service) {
 		err = hsm.ErrRemoved
 	}
-	if err != nil {
-		return errors.Join(err, t.Close())
-	}
-	return nil
+	return err
 }
 
 // checkSerial asks only devices that tell it in PIV: to ask an older one is to
@@ -143,7 +142,7 @@ func (t *token) Keys() ([]hsm.Key, error) {
 // Close implements hsm.Token. The PIN that was given does not count for whoever
 // opens the device next.
 func (t *token) Close() error {
-	if t.yubikey == nil {
+	if t.service == nil {
 		return nil
 	}
 	if t.ended == nil {
@@ -154,6 +153,7 @@ func (t *token) Close() error {
 		err = nil // nothing is left to be closed, and the PIN is forgotten
 	}
 	err = errors.Join(err, t.service.Close())
+	t.service = nil
 	if err != nil {
 		return fmt.Errorf("closing %s: %w", t, err)
 	}
@@ -162,16 +162,16 @@ func (t *token) Close() error {
 
 // release frees the reader, whatever else fails.
 func (t *token) release() error {
+	if t.yubikey == nil {
+		return nil
+	}
 	forgotten := t.forgetPIN()
 	closed := protect(t.yubikey.Close)
 	t.yubikey = nil
-	if closed != nil {
-		return closed
-	}
-	if forgotten != nil {
+	if forgotten != nil && closed == nil {
 		return t.resetCard()
 	}
-	return nil
+	return closed
 }
 
 // forgetPIN drops the PIN that was given, without another program getting in
