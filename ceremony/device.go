@@ -218,6 +218,7 @@ func (p *pinPrompter) Touch(r hsm.TouchRequest) func() {
 func (s *signing) deviceHint(err error) error {
 	again := fmt.Sprintf("`ceremony sign %s --token %s`", s.dir, s.token.Name)
 	var pin *hsm.PINError
+	var status *piv.StatusError
 	switch {
 	case errors.As(err, &pin):
 		return hint(err, "%s, and nothing is tried again by itself; think before you run %s again", s.soFar(), again)
@@ -231,6 +232,8 @@ func (s *signing) deviceHint(err error) error {
 		return hint(err, "%s; insert the device again and run %s", s.soFar(), again)
 	case errors.Is(err, hsm.ErrTouchMissed):
 		return hint(err, "%s, and no PIN try was spent; run %s again and touch the device when it blinks", s.soFar(), again)
+	case errors.As(err, &status):
+		return hint(err, "%s; %s", s.soFar(), status.Do())
 	case s.elsewhere:
 		return hint(err, "%s; correct --uri, or insert the device", s.soFar())
 	case errors.Is(err, hsm.ErrNotFound):

@@ -41,13 +41,13 @@ func (s *signing) run(todo []task, approve string) error {
 	}
 	for {
 		todo, err = s.signAll(device, key, approval, todo)
-		if !errors.Is(err, hsm.ErrRemoved) || !s.comesBack() {
+		if !errors.Is(err, hsm.ErrRemoved) {
 			return err
 		}
 		device.Close()
-		again, found, err := s.reach()
-		if err != nil {
-			return err
+		again, found, missing := s.comesBack(err)
+		if missing != nil {
+			return missing
 		}
 		device, key = again, found
 	}
@@ -96,9 +96,19 @@ func (s *signing) signAll(device hsm.Token, key hsm.Key, approval review.Approva
 
 // comesBack waits for the holder of a device that was pulled to put it back.
 // Where nobody answers, the error stands as it is.
-func (s *signing) comesBack() bool {
-	_, err := s.env.ask.Line(fmt.Sprintf("\nThe device was removed; %s.\nInsert it again and press Enter to go on from there, or Ctrl-C to stop: ", s.soFar()))
-	return err == nil
+func (s *signing) comesBack(removed error) (hsm.Token, hsm.Key, error) {
+	what := "The device was removed"
+	for {
+		_, err := s.env.ask.Line(fmt.Sprintf("\n%s; %s.\nInsert it again and press Enter to go on from there, or Ctrl-C to stop: ", what, s.soFar()))
+		if err != nil {
+			return nil, hsm.Key{}, removed
+		}
+		device, key, err := s.reach()
+		if !errors.Is(err, hsm.ErrNotFound) && !errors.Is(err, hsm.ErrRemoved) {
+			return device, key, err
+		}
+		what = "It is not there yet"
+	}
 }
 
 // soFar says what an interruption leaves.
