@@ -147,10 +147,16 @@ func (d *docs) json(t *testing.T) {
 		if status := run(args, rehearsalEnv(&screen)); status != done {
 			t.Fatal(screen.String())
 		}
-		for _, m := range regexp.MustCompile(`(?m)^ *"([a-z_0-9]+)":`).FindAllStringSubmatch(screen.String(), -1) {
-			if !regexp.MustCompile("[`\"]" + m[1] + "[`\"\\[]").Match(text) {
-				t.Errorf("formats.md says nothing of %q, which %s --json writes", m[1], args[0])
-			}
+		documented(t, text, args, screen.String())
+	}
+}
+
+// documented wants every member of what a command wrote as JSON in formats.md.
+func documented(t *testing.T, text []byte, args []string, screen string) {
+	t.Helper()
+	for _, m := range regexp.MustCompile(`(?m)^ *"([a-z_0-9]+)":`).FindAllStringSubmatch(screen, -1) {
+		if !regexp.MustCompile("[`\"]" + m[1] + "[`\"\\[]").Match(text) {
+			t.Errorf("formats.md says nothing of %q, which %s --json writes", m[1], args[0])
 		}
 	}
 }

@@ -64,9 +64,10 @@ func manPage() string {
 		{"pkcs11:token=LABEL;object=LABEL?module-path=/FILE", "A key on a device with a PKCS#11 module, by RFC 7512. " +
 			"The module is named by its path, which must lie in a library folder of the machine unless it is typed after --uri; " +
 			"the rest must describe one token. Give serial= where labels are alike. Labels that begin with rehearsal are for rehearsals."},
+		{"piv:serial=NUMBER;slot=SLOT", "A key in a YubiKey, by the serial number that is printed on it and the slot, 9a, 9c, 9d, 9e or 82 to 95."},
 		{"soft:NAME", "A software token, in a plan that is marked as a rehearsal."},
 	})
-	m.paragraph("The PIN is asked for at the terminal. Either may name a file that holds it, with pin-source=file:/FILE in its query; review reports that. A PIN never stands in a URI, a flag or the environment.")
+	m.paragraph("The PIN is asked for at the terminal. pkcs11 and soft may name a file that holds it, with pin-source=file:/FILE in its query; review reports that. A PIN never stands in a URI, a flag or the environment.")
 	m.macro("SH SEE ALSO")
 	m.text("sha256sum(1), tar(1), openssl-pkey(1)")
 	m.paragraph("README.md, docs/formats.md, docs/checks.md and docs/security.md in the source.")

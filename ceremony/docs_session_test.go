@@ -10,18 +10,49 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"tufceremony/hsm/virtual"
 )
 
-// rehearsal wants each excerpt to be what a rehearsal prints.
-func (d *docs) rehearsal(t *testing.T) {
+// yubiKeys holds a rehearsal with virtual YubiKeys, for the excerpts of one.
+func (d *docs) yubiKeys(t *testing.T) {
+	stack, err := virtual.Start(sevenCards()...)
+	skipWithout(t, err)
+	defer stack.Stop()
+	c := exec.Command("ceremony", "rehearse", "--piv", "--seed", "docs", "--time", rehearsed)
+	c.Env = append(os.Environ(), stack.Env())
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("holding the rehearsal: %v\n%s", err, out)
+	}
+	d.excerpts(t, "console yubikeys", strings.Split(string(out), "\n"))
+	text, err := os.ReadFile(docsDir + "/formats.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"token", "list", "--json"}, {"token", "show", "--json", "piv:serial=20000001"}, {"token", "attest", "--json", "--rehearsal", "piv:serial=20000001;slot=9c"},
+	} {
+		c := exec.Command("ceremony", args...)
+		c.Env = append(os.Environ(), stack.Env())
+		out, err := c.Output()
+		if err != nil {
+			t.Fatal(args, err)
+		}
+		documented(t, text, args[:2], string(out))
+	}
+}
+
+// excerpts wants each block of a kind to be what a rehearsal prints.
+func (d *docs) excerpts(t *testing.T, kind string, screen []string) {
 	for _, file := range documents(t) {
 		fenced, _ := blocks(t, file)
 		for _, b := range fenced {
-			if b.kind != "console rehearsal" {
+			if b.kind != kind {
 				continue
 			}
 			want := slices.Concat([]string{"..."}, b.text, []string{"..."})
-			if missing := unlike(want, d.screen); missing != "" {
+			if missing := unlike(want, screen); missing != "" {
 				t.Errorf("%s:%d: no rehearsal prints, at its place, %s", b.file, b.line, missing)
 			}
 		}

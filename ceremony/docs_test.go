@@ -13,10 +13,11 @@ import (
 	"testing"
 
 	"tufceremony/ceremony/internal/check"
+	"tufceremony/hsm/piv"
 )
 
-// The documents are held to the program. docs/checks.md and docs/ceremony.1
-// are made from it:
+// The documents are held to the program. docs/checks.md,
+// docs/status-words.md and docs/ceremony.1 are made from it:
 //
 //	go test ./ceremony -run TestDocs -update
 //
@@ -26,6 +27,7 @@ import (
 //	                   `ceremony` command line, which must parse.
 //	sh softhsm         The block is run as one script, where SoftHSM is.
 //	console rehearsal  An excerpt of what `ceremony rehearse` prints.
+//	console yubikeys   The same with --piv, where virtual YubiKeys can be had.
 //	console session    Each line PLACE$ COMMAND is run by a shell in that folder
 //	                   of a kept rehearsal; below it stands what it prints, and
 //	                   [N] where the exit status is N and not 0.
@@ -33,7 +35,7 @@ import (
 // A line of three dots stands for any lines, and … within a line for any text.
 // A block of another sort, or of none, has no commands in it. Commands within
 // the text, between backquotes, must exist with the flags that they show.
-var update = flag.Bool("update", false, "write docs/checks.md and docs/ceremony.1")
+var update = flag.Bool("update", false, "write the documents that are made from the program")
 
 const docsDir = "../docs"
 
@@ -95,7 +97,9 @@ func TestDocs(t *testing.T) {
 	d.screen = strings.Split(string(out), "\n")
 	t.Run("commands", docsCommands)
 	t.Run("links", docsLinks)
-	t.Run("rehearsal", d.rehearsal)
+	t.Run("rehearsal", func(t *testing.T) { d.excerpts(t, "console rehearsal", d.screen) })
+	t.Run("YubiKeys", d.yubiKeys)
+	t.Run("status words", docsStatusWords)
 	t.Run("sessions", d.sessions)
 	t.Run("formats", d.formats)
 	t.Run("JSON", d.json)
@@ -146,6 +150,23 @@ refusal to a finding and a finding to a note. Review shows each waiver, and the 
 		wrapTo(&b, "What to do: ", "", row.Do+".")
 	}
 	generated(t, "checks.md", b.String())
+}
+
+// docsStatusWords holds docs/status-words.md to the driver's table.
+func docsStatusWords(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(`# What a YubiKey answers
+
+This page is made from the driver's own table. A card answers each command with two bytes, the status word; errors of
+this program say it in words, with the code in parentheses for whoever searches for it.
+
+| status word | means | what to do |
+|---|---|---|
+`)
+	for _, word := range piv.StatusWords {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", word.Code, word.Words, word.Do)
+	}
+	generated(t, "status-words.md", b.String())
 }
 
 // generated compares a document with what the program makes, or writes it.

@@ -112,31 +112,12 @@ func factText(f attest.Fact) string {
 	return f.Answer.String()
 }
 
-type reportFact struct {
-	Answer string `json:"answer"`
-	Value  string `json:"value,omitempty"`
-	Why    string `json:"why,omitempty"`
-}
-
-type reportFacts struct {
-	Chain      reportFact `json:"chain"`
-	Serial     reportFact `json:"serial"`
-	Slot       reportFact `json:"slot"`
-	Firmware   reportFact `json:"firmware"`
-	FormFactor reportFact `json:"form_factor"`
-	PIN        reportFact `json:"pin"`
-	Touch      reportFact `json:"touch"`
-	Generated  reportFact `json:"generated"`
-	FIPS       reportFact `json:"fips"`
-	Advisory   reportFact `json:"advisory"`
-}
-
 type reportDevice struct {
-	Token    string       `json:"token"`
-	Asked    bool         `json:"asked"`
-	State    string       `json:"state"`
-	Evidence string       `json:"evidence,omitempty"`
-	Facts    *reportFacts `json:"facts,omitempty"`
+	Token    string        `json:"token"`
+	Asked    bool          `json:"asked"`
+	State    string        `json:"state"`
+	Evidence string        `json:"evidence,omitempty"`
+	Facts    *attest.Facts `json:"facts,omitempty"`
 }
 
 func devicesJSON(devices []evidence.Device) []reportDevice {
@@ -144,16 +125,9 @@ func devicesJSON(devices []evidence.Device) []reportDevice {
 	for _, d := range devices {
 		r := reportDevice{Token: d.Token.Name, Asked: d.Asked, State: string(d.State), Evidence: d.Token.EvidenceFile}
 		if d.State == evidence.Attested {
-			r.Facts = factsJSON(d.Facts)
+			r.Facts = &d.Facts
 		}
 		out = append(out, r)
 	}
 	return out
 }
-
-func factsJSON(f attest.Facts) *reportFacts {
-	return &reportFacts{fact(f.Chain), fact(f.Serial), fact(f.Slot), fact(f.Firmware), fact(f.FormFactor),
-		fact(f.PINPolicy), fact(f.TouchPolicy), fact(f.Generated), fact(f.FIPS), fact(f.Advisory)}
-}
-
-func fact(f attest.Fact) reportFact { return reportFact{f.Answer.String(), f.Value, f.Why} }

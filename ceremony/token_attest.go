@@ -75,9 +75,8 @@ func runAttest(env *environment, from string, o attestOptions) error {
 	if o.json {
 		return printJSON(env.out, struct {
 			Fingerprint string       `json:"fingerprint"`
-			Rehearsal   bool         `json:"rehearsal"`
 			Facts       attest.Facts `json:"facts"`
-		}{fingerprint, facts.Rehearsal, facts})
+		}{fingerprint, facts})
 	}
 	fmt.Fprintf(env.out, "The attested key is %s. Of it the device says:\n", roster.Short(fingerprint))
 	printFacts(env.out, facts)

@@ -39,10 +39,9 @@ type shown struct {
 }
 
 type attestedKey struct {
-	ID        string        `json:"id"`
-	Rehearsal bool          `json:"rehearsal,omitempty"`
-	Facts     *attest.Facts `json:"facts,omitempty"`
-	Problem   string        `json:"problem,omitempty"`
+	ID      string        `json:"id"`
+	Facts   *attest.Facts `json:"facts,omitempty"`
+	Problem string        `json:"problem,omitempty"`
 }
 
 func runTokenShow(env *environment, uri, dir string, json bool) error {
@@ -65,7 +64,7 @@ func runTokenShow(env *environment, uri, dir string, json bool) error {
 			wrapTo(env.out, "  nothing: ", "      ", a.Problem)
 		default:
 			printFacts(env.out, *a.Facts)
-			if a.Rehearsal {
+			if a.Facts.Rehearsal {
 				fmt.Fprintln(env.out, "      This is a virtual card, made for rehearsals. It protects nothing.")
 			}
 		}
@@ -145,7 +144,7 @@ func (s *shown) attest(env *environment, device hsm.Token, key hsm.Key) {
 		if errors.Is(err, attest.ErrRehearsal) {
 			facts, err = judgeEvidence(evidence, key, attest.Rehearsal(), env.today())
 		}
-		a.Facts, a.Rehearsal = &facts, facts.Rehearsal
+		a.Facts = &facts
 	}
 	if err != nil {
 		a.Facts, a.Problem = nil, err.Error()

@@ -52,12 +52,12 @@ type Facts struct {
 	Firmware Fact `json:"firmware"`
 	// FormFactor is "usb-a-keychain", "usb-a-nano", "usb-c-keychain",
 	// "usb-c-nano", "usb-c-lightning", "usb-a-bio" or "usb-c-bio".
-	FormFactor Fact `json:"formFactor"`
+	FormFactor Fact `json:"form_factor"`
 	// PINPolicy is "never", "once" (a session), "always", or "match-once" and
 	// "match-always", where a finger is as good as the PIN.
-	PINPolicy Fact `json:"pinPolicy"`
+	PINPolicy Fact `json:"pin"`
 	// TouchPolicy is "never", "always" or "cached", which is for 15 seconds.
-	TouchPolicy Fact `json:"touchPolicy"`
+	TouchPolicy Fact `json:"touch"`
 	// Generated is Yes: a device does not attest what was imported.
 	Generated Fact `json:"generated"`
 	// FIPS is Yes if the factory's certificate bears the mark

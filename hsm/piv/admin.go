@@ -20,7 +20,7 @@ import (
 // wipe them.
 type Admin struct {
 	identity identity
-	reader   string
+	reader   reader
 	service  *pcsc.Service
 	channel  *pcsc.Card
 	card     *card.Card
@@ -43,7 +43,7 @@ func openAdmin(serial uint32, random io.Reader) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Admin{reader: device.name, random: random}
+	a := &Admin{reader: device.reader, random: random}
 	if a.service, err = pcsc.Connect(); err != nil {
 		return nil, inWords(err, hsm.ErrRemoved)
 	}
@@ -92,6 +92,9 @@ func (a *Admin) do(doing string, step func(c *card.Card) error) error {
 	err := step(a.card)
 	if err == nil {
 		return nil
+	}
+	if isTransport(err) && a.reader.vanished(a.service) {
+		err = pcsc.ErrGone
 	}
 	if errors.Is(err, pcsc.ErrGone) {
 		a.ended = hsm.ErrRemoved

@@ -32,3 +32,10 @@ func inWords(err, before error) error {
 	}
 	return translate(err)
 }
+
+// isTransport says whether the service could not do what it was asked, for a
+// reason that may be that the card was pulled.
+func isTransport(err error) bool {
+	var service *pcsc.ServiceError
+	return errors.As(err, &service)
+}

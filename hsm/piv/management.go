@@ -66,9 +66,12 @@ func (a *Admin) authenticate(c *card.Card, key []byte) error {
 	if algorithm == 0 {
 		algorithm = card.TripleDES
 	}
+	if want := card.ManagementKeyLength(algorithm); len(key) != want {
+		return fmt.Errorf("%w: it has %d bytes, and one of type %s has %d", ErrManagementKey, len(key), Algorithm(algorithm), want)
+	}
 	err = c.Authenticate(algorithm, key, a.random)
-	if code, _ := statusOf(err); code == 0x6982 || errors.Is(err, card.ErrKeyLength) {
-		return fmt.Errorf("%w (it is of type %s): %w", ErrManagementKey, Algorithm(algorithm), translate(err))
+	if code, _ := statusOf(err); code == 0x6982 {
+		return fmt.Errorf("%w, which is of type %s (status word %04X)", ErrManagementKey, Algorithm(algorithm), code)
 	}
 	return err
 }

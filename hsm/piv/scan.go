@@ -108,7 +108,7 @@ func visitNow[T any](where reader, read func(*card.Card) (T, error)) (value T, e
 	}
 	value, err = read(card.New(connection))
 	_ = connection.Close(pcsc.Leave) // what was read is read
-	if _, answered := statusOf(err); err != nil && !answered && where.vanished(service) {
+	if isTransport(err) && where.vanished(service) {
 		err = pcsc.ErrGone
 	}
 	return value, err

@@ -4,6 +4,7 @@ package piv
 
 import (
 	"crypto"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -108,8 +109,8 @@ func (s *signer) takePrivate() error {
 // Public returns the key that Keys listed.
 func (s *signer) Public() crypto.PublicKey { return s.slot.Public }
 
-// Sign takes the random source for the salt of RSA-PSS only: the device has its
-// own.
+// Sign takes the random source for the salt of RSA-PSS only, where nil is
+// crypto/rand: the device has its own.
 func (s *signer) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if err := s.token.alive(); err != nil {
 		return nil, err
@@ -122,6 +123,9 @@ func (s *signer) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) (
 }
 
 func (s *signer) sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	if random == nil {
+		random = rand.Reader
+	}
 	if err := checkDigest(s.slot.Public, digest, opts); err != nil {
 		return nil, err
 	}

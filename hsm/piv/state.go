@@ -91,12 +91,17 @@ func (a *Admin) state(c *card.Card) (s State, err error) {
 	return s, nil
 }
 
-// pinState asks with VERIFY where metadata does not tell. While the PIN counts
-// as given, cards before 5.3 do not tell.
+// pinState asks with VERIFY where metadata does not tell. Cards before 5.3 do
+// not tell while a PIN counts as given: they are made to forget it.
 func (a *Admin) pinState(c *card.Card) (SecretState, error) {
 	s, err := a.secretState(c, card.RefPIN)
 	if err != nil || s.TriesLeft != hsm.Unknown {
 		return s, err
+	}
+	for _, application := range []card.Application{card.Management, card.PIV} {
+		if err := c.Select(application); err != nil {
+			return s, fmt.Errorf("selecting another application: %w", err)
+		}
 	}
 	left, known, err := c.Tries()
 	if err != nil {

@@ -20,7 +20,7 @@ const (
 // before the card locks, what matters is that it is none of the first guesses.
 // The error does not hold the PIN.
 func WeakPIN(pin []byte) error {
-	if err := weak(pin, factoryPIN); err != nil {
+	if err := weak(pin); err != nil {
 		return fmt.Errorf("the PIN %w", err)
 	}
 	return nil
@@ -29,7 +29,7 @@ func WeakPIN(pin []byte) error {
 // WeakPUK is WeakPIN for the PUK, which must have 8 characters: it is typed
 // once in years, and whoever has it has the PIN.
 func WeakPUK(puk []byte) error {
-	err := weak(puk, factoryPUK)
+	err := weak(puk)
 	if err == nil && len(puk) != maxPIN {
 		err = fmt.Errorf("has %d characters: choose one of 8", len(puk))
 	}
@@ -39,7 +39,7 @@ func WeakPUK(puk []byte) error {
 	return nil
 }
 
-func weak(secret []byte, factory string) error {
+func weak(secret []byte) error {
 	switch {
 	case len(secret) < minPIN:
 		return fmt.Errorf("is shorter than %d characters", minPIN)
@@ -47,7 +47,7 @@ func weak(secret []byte, factory string) error {
 		return fmt.Errorf("is longer than %d characters", maxPIN)
 	case bytes.ContainsFunc(secret, notTypable):
 		return errors.New("has characters that not every keyboard types the same way: choose digits, or ASCII letters")
-	case bytes.HasPrefix([]byte(factoryPUK), secret), string(secret) == factory:
+	case bytes.HasPrefix([]byte(factoryPUK), secret): // the factory's PIN is its beginning
 		return errors.New("is the one that devices leave the factory with, or its beginning")
 	case steps(secret, 0):
 		return errors.New("is one character over and over")

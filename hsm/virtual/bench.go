@@ -1,6 +1,7 @@
 package virtual
 
 import (
+	"errors"
 	"sync"
 	"time"
 )
@@ -18,7 +19,7 @@ type bench struct {
 	delays   map[byte]time.Duration // by instruction
 	miss     int                    // touches that will not come
 	byHand   bool                   // touches come only by Touch
-	finger   chan struct{}
+	finger   chan struct{} // nobody receives unless the card waits
 	touched  time.Time // the last touch, for policy cached
 	log      []Entry
 	counters Counters
@@ -60,7 +61,7 @@ const (
 )
 
 func newBench(touchWait time.Duration) *bench {
-	return &bench{touchWait: touchWait, gone: make(chan struct{}), finger: make(chan struct{}, 1),
+	return &bench{touchWait: touchWait, gone: make(chan struct{}), finger: make(chan struct{}),
 		delays: map[byte]time.Duration{}}
 }
 
@@ -170,10 +171,6 @@ func (b *bench) touch(policy byte) bool {
 	if b.miss > 0 {
 		b.miss--
 	}
-	select { // a touch from before is nobody's
-	case <-b.finger:
-	default:
-	}
 	b.counters.Waiting = true
 	gone := b.gone
 	b.mu.Unlock()
@@ -195,4 +192,17 @@ func (b *bench) touch(policy byte) bool {
 		b.touched = time.Now()
 	}
 	return came
+}
+
+// How long a finger rests on a card that does not wait for it yet.
+const fingerRests = 10 * time.Second
+
+// touchNow touches the card as soon as it waits for that.
+func (b *bench) touchNow() error {
+	select {
+	case b.finger <- struct{}{}:
+		return nil
+	case <-time.After(fingerRests):
+		return errors.New("the card did not want to be touched")
+	}
 }

@@ -117,8 +117,8 @@ func (r *Remote) MissTouch() error { return r.order(request{Do: "miss-touch"}) }
 // TouchByHand lets touches come only from Touch, until it is turned off.
 func (r *Remote) TouchByHand(on bool) error { return r.order(request{Do: "by-hand", On: on}) }
 
-// Touch touches the card. It is an error when the card does not wait for it;
-// Counters.Waiting tells.
+// Touch touches the card as soon as it waits for that, which must be within
+// 10 s. The client's other orders wait meanwhile.
 func (r *Remote) Touch() error { return r.order(request{Do: "touch"}) }
 
 // Slow delays every APDU, from now on.

@@ -63,6 +63,9 @@ func obey(q request, readers []*reader) (reply, error) {
 	if card == nil {
 		return reply{}, errNoCard
 	}
+	if q.Do == "touch" {
+		return reply{}, card.bench.touchNow()
+	}
 	return card.bench.obey(q, plugged)
 }
 
@@ -99,14 +102,6 @@ func (b *bench) obey(q request, plugged bool) (reply, error) {
 		b.miss++
 	case "by-hand":
 		b.byHand = q.On
-	case "touch":
-		if !b.counters.Waiting {
-			return reply{}, errors.New("the card does not wait to be touched")
-		}
-		select {
-		case b.finger <- struct{}{}:
-		default:
-		}
 	case "slow":
 		b.delay = q.Delay
 	case "slow-ins":

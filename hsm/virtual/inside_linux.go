@@ -136,8 +136,12 @@ func serveInside(dir string, args []string, ended <-chan struct{}) error {
 		return err
 	}
 	defer daemon.stop()
-	readers, err := plugAll(cards, ports(entries))
+	watcher, err := newWatcher(daemon.gone)
 	if err != nil {
+		return err
+	}
+	readers := readersOf(entries, len(cards), watcher)
+	if err := plugAll(readers, cards); err != nil {
 		return err
 	}
 	listener, err := net.Listen("unix", filepath.Join(pcscdDir, controlName))
@@ -146,9 +150,6 @@ func serveInside(dir string, args []string, ended <-chan struct{}) error {
 	}
 	defer listener.Close()
 	go serveControl(listener, readers)
-	if err := daemon.answers(); err != nil {
-		return err
-	}
 	fmt.Println(readyLine)
 	select {
 	case <-ended:
@@ -156,6 +157,16 @@ func serveInside(dir string, args []string, ended <-chan struct{}) error {
 	case <-daemon.gone:
 		return errors.New("pcscd has ended")
 	}
+}
+
+func readersOf(entries []entry, n int, w *watcher) []*reader {
+	readers := make([]*reader, n)
+	at, names := ports(entries), readerNames(entries)
+	for i := range readers {
+		readers[i] = newReader(at[i])
+		readers[i].watch = func(present bool) error { return w.wait(names[i], present) }
+	}
+	return readers
 }
 
 // furnish makes the namespaces what pcscd needs.

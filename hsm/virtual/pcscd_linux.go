@@ -1,14 +1,10 @@
 package virtual
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
-	"time"
 )
 
 // daemon is a running pcscd.
@@ -37,24 +33,6 @@ func startPCSCD() (*daemon, error) {
 		close(d.gone)
 	}()
 	return d, nil
-}
-
-// answers waits until clients can connect.
-func (d *daemon) answers() error {
-	for deadline := time.Now().Add(patience); ; {
-		conn, err := net.Dial("unix", filepath.Join(pcscdDir, socketName))
-		if err == nil {
-			return conn.Close()
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("waiting for pcscd: %w", err)
-		}
-		select {
-		case <-d.gone:
-			return errors.New("pcscd has ended at once")
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
 }
 
 func (d *daemon) stop() {

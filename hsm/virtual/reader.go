@@ -12,21 +12,23 @@ import (
 type reader struct {
 	address string
 
+	// watch waits until pcscd shows a card in this reader, or none. It is nil
+	// where nobody can be asked.
+	watch func(present bool) error
+
 	mu   sync.Mutex // one of plug, unplug, replace at a time
 	card *Card      // nil: nothing to plug
 	stay *stay      // nil: the card lies beside the reader
 }
 
-// pcscd looks at its readers every 400 ms. A card that is exchanged faster is
-// the same card to it.
-const poll = 400 * time.Millisecond
-
 var (
-	errNoCard  = errors.New("there is no card at this reader")
-	errPlugged = errors.New("the card is in the reader already")
+	errNoCard    = errors.New("there is no card at this reader")
+	errPlugged   = errors.New("the card is in the reader already")
+	errUnplugged = errors.New("the card is not in the reader")
 )
 
-// plug puts the card in, and returns when pcscd has switched it on.
+// plug puts the card in, and returns when pcscd has switched it on and shows
+// it to clients.
 func (r *reader) plug() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -40,21 +42,21 @@ func (r *reader) plugLocked() error {
 	case r.stay != nil && !r.stay.ended():
 		return errPlugged
 	}
-	for {
-		noticed, err := r.tryPlug()
-		if noticed || err != nil {
-			return err
-		}
+	// Exchanged before pcscd has seen the last one go, it would be the same
+	// card, and never switched on.
+	if err := r.waitOver(); err != nil {
+		return err
 	}
+	if err := r.insert(); err != nil {
+		return fmt.Errorf("plugging a card: %w", err)
+	}
+	return nil
 }
 
-// tryPlug puts the card in once. Where pcscd did not see the last one go, it
-// pulls this one as well, and reports false.
-func (r *reader) tryPlug() (noticed bool, err error) {
-	r.waitOver()
+func (r *reader) insert() error {
 	conn, err := dial(r.address)
 	if err != nil {
-		return false, fmt.Errorf("plugging a card: %w", err)
+		return err
 	}
 	r.card.PowerCycle()
 	r.card.bench.plugged()
@@ -62,16 +64,16 @@ func (r *reader) tryPlug() (noticed bool, err error) {
 	go r.stay.serve()
 	select {
 	case <-r.stay.powered:
-		return true, nil
-	case <-r.stay.stale:
-		r.stay.pull()
-		return false, nil
 	case <-r.stay.over:
-		return false, errors.New("plugging a card: vpcd closed the connection")
+		return errors.New("vpcd closed the connection")
 	case <-time.After(patience):
 		r.stay.pull()
-		return false, errors.New("plugging a card: pcscd did not switch it on")
+		return errors.New("pcscd did not switch it on")
 	}
+	if r.watch != nil {
+		return r.watch(true)
+	}
+	return nil
 }
 
 // dial waits for vpcd to listen: cards are plugged while pcscd starts.
@@ -87,28 +89,27 @@ func dial(address string) (*net.TCPConn, error) {
 	}
 }
 
-// unplug pulls the card, and returns when vpcd knows.
+// unplug pulls the card, and returns when pcscd shows that it is gone.
 func (r *reader) unplug() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stay == nil || r.stay.ended() {
-		return errors.New("the card is not in the reader")
+		return errUnplugged
 	}
-	r.unplugLocked()
-	return nil
+	return r.unplugLocked()
 }
 
-func (r *reader) unplugLocked() {
+func (r *reader) unplugLocked() error {
 	if r.stay != nil {
 		r.stay.pull()
-		r.waitOver()
 	}
+	return r.waitOver()
 }
 
-// waitOver waits until vpcd has let go of the last card.
-func (r *reader) waitOver() {
+// waitOver waits until vpcd has let go of the last card, and pcscd knows.
+func (r *reader) waitOver() error {
 	if r.stay == nil {
-		return
+		return nil
 	}
 	select {
 	case <-r.stay.over:
@@ -116,16 +117,20 @@ func (r *reader) waitOver() {
 		r.stay.conn.Close()
 		<-r.stay.over
 	}
-	// In the middle of an APDU it is the client that saw it go, not yet pcscd.
-	time.Sleep(time.Until(r.stay.abrupt.Add(poll + poll/8)))
 	r.stay = nil
+	if r.watch != nil {
+		return r.watch(false)
+	}
+	return nil
 }
 
 // replace puts another card into the reader, or with nil leaves it empty.
 func (r *reader) replace(card *Card) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.unplugLocked()
+	if err := r.unplugLocked(); err != nil {
+		return err
+	}
 	r.card = card
 	if card == nil {
 		return nil
@@ -139,7 +144,7 @@ func (r *reader) swap(card *Card) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stay == nil || r.stay.ended() {
-		return errors.New("the card is not in the reader")
+		return errUnplugged
 	}
 	r.card = card
 	r.stay.card.Store(card)

@@ -11,31 +11,28 @@ import (
 // machine, and obeys who connects to listener (see Dial) until that is closed.
 // It is what a Stack does inside, for a pcscd that runs already.
 func Serve(listener net.Listener, cards ...Config) error {
-	at := map[int]int{}
+	readers := make([]*reader, len(cards))
 	for i, card := range cards {
-		at[i] = card.Port
+		readers[i] = newReader(card.Port)
 	}
-	readers, err := plugAll(cards, at)
-	if err != nil {
+	if err := plugAll(readers, cards); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	serveControl(listener, readers)
 	for _, r := range readers {
-		if _, plugged := r.look(); plugged {
-			r.unplug()
-		}
+		r.unplug() // at most, it is out already
 	}
 	return nil
 }
 
+func newReader(port int) *reader { return &reader{address: fmt.Sprintf("127.0.0.1:%d", port)} }
+
 // plugAll makes the cards and puts all of them in at once: pcscd looks at its
-// readers only every so often.
-func plugAll(cards []Config, ports map[int]int) ([]*reader, error) {
-	readers := make([]*reader, len(cards))
+// readers only every 400 ms.
+func plugAll(readers []*reader, cards []Config) error {
 	failures := make([]error, len(cards))
 	var plugging sync.WaitGroup
 	for i, config := range cards {
-		readers[i] = &reader{address: fmt.Sprintf("127.0.0.1:%d", ports[i])}
 		if config.Empty {
 			continue
 		}
@@ -49,7 +46,7 @@ func plugAll(cards []Config, ports map[int]int) ([]*reader, error) {
 		})
 	}
 	plugging.Wait()
-	return readers, errors.Join(failures...)
+	return errors.Join(failures...)
 }
 
 func serveControl(listener net.Listener, readers []*reader) {

@@ -6,7 +6,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // stay is one card in the reader, from plug to pull.
@@ -21,19 +20,14 @@ type stay struct {
 	conn *net.TCPConn
 
 	powered chan struct{} // closed when pcscd has switched the card on
-	stale   chan struct{} // closed when pcscd takes it for the card before
 	left    chan struct{} // closed when the card is out
 	over    chan struct{} // closed when vpcd has seen it
 
 	powerOnce, leaveOnce sync.Once
-
-	asked int // for the ATR, before the card was switched on
-
-	abrupt time.Time // set before over: when it left in the middle of an APDU
 }
 
 func newStay(card *Card, conn *net.TCPConn) *stay {
-	s := &stay{conn: conn, powered: make(chan struct{}), stale: make(chan struct{}), left: make(chan struct{}), over: make(chan struct{})}
+	s := &stay{conn: conn, powered: make(chan struct{}), left: make(chan struct{}), over: make(chan struct{})}
 	s.card.Store(card)
 	return s
 }
@@ -61,7 +55,6 @@ func (s *stay) serve() {
 		if s.ended() {
 			// vpcd hears of it when it reads next, and then closes its side.
 			io.Copy(io.Discard, s.conn)
-			s.abrupt = time.Now()
 			return
 		}
 		if reply == nil {
@@ -82,27 +75,13 @@ func (s *stay) handle(message []byte) (reply []byte, pulled bool) {
 	switch message[0] {
 	case vpcdOn:
 		card.PowerCycle()
-		s.asked = -1
 		s.powerOnce.Do(func() { close(s.powered) })
 	case vpcdOff, vpcdReset:
 		card.PowerCycle()
 	case vpcdATR:
-		s.countATR()
 		return card.ATR(), false
 	}
 	return nil, false
-}
-
-// countATR finds out that pcscd has not seen the last card go: it asks for the
-// ATR again and again, where it asks for that of a new card twice and then
-// switches it on.
-func (s *stay) countATR() {
-	if s.asked < 0 {
-		return
-	}
-	if s.asked++; s.asked == 3 {
-		close(s.stale)
-	}
 }
 
 // read waits for one message. Acknowledgements must go out at once: vpcd sends
