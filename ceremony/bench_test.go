@@ -24,7 +24,7 @@ import (
 func BenchmarkGenesis(b *testing.B) {
 	b.Chdir(b.TempDir())
 	for b.Loop() {
-		r := benchRehearsal(b, "")
+		r := benchRehearsal(b, rehearseOptions{})
 		if err := r.genesis(); err != nil {
 			b.Fatal(err)
 		}
@@ -38,11 +38,11 @@ func BenchmarkGenesis(b *testing.B) {
 	}
 }
 
-func benchRehearsal(b *testing.B, module string) *rehearsal {
+func benchRehearsal(b *testing.B, o rehearseOptions) *rehearsal {
 	b.StopTimer()
 	defer b.StartTimer()
 	env := rehearsalEnv(io.Discard)
-	r, err := newRehearsal(env, rehearseOptions{pkcs11: module}, env.today(), b.TempDir())
+	r, err := newRehearsal(env, o, env.today(), b.TempDir())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -52,15 +52,19 @@ func benchRehearsal(b *testing.B, module string) *rehearsal {
 	return r
 }
 
-// pinClock notes when the PIN was given.
+// pinClock notes when the first PIN was given.
 type pinClock struct {
 	actorPrompter
-	at time.Time
+	first func() // called just before
+	at    time.Time
 }
 
 func (p *pinClock) Secret(prompt string) ([]byte, error) {
 	pin, err := p.actorPrompter.Secret(prompt)
-	p.at = time.Now()
+	if p.at.IsZero() {
+		p.first()
+		p.at = time.Now()
+	}
 	return pin, err
 }
 
@@ -72,36 +76,94 @@ func BenchmarkPINToDisk(b *testing.B) {
 		b.Skip("SoftHSM is not there; scripts/bench installs it")
 	}
 	b.Chdir(b.TempDir())
-	r := benchRehearsal(b, softHSM)
+	r := benchRehearsal(b, rehearseOptions{pkcs11: softHSM})
 	if err := r.genesis(); err != nil {
 		b.Fatal(err)
 	}
 	var total, raw time.Duration
-	signed := filepath.Join(r.dir, "holder-1", "genesis")
 	for b.Loop() {
 		b.StopTimer()
-		for _, part := range []string{"signatures", "record"} {
-			if err := os.RemoveAll(filepath.Join(signed, part)); err != nil {
-				b.Fatal(err)
-			}
-		}
+		unsign(b, r)
 		raw += rawSign(b, r, 2)
 		b.StartTimer()
-		total += benchSign(b, r, filepath.Dir(signed))
+		total += benchSign(b, r, func() {})
 	}
-	n := float64(b.N)
-	b.ReportMetric(total.Seconds()*1000/n, "ms-PIN-to-disk")
-	b.ReportMetric(raw.Seconds()*1000/n, "ms-raw-module")
-	b.ReportMetric((total-raw).Seconds()*1000/n, "ms-above")
+	reportAbove(b, total, raw, "ms-raw-module")
 }
 
-func benchSign(b *testing.B, r *rehearsal, dir string) time.Duration {
-	if err := os.Chdir(dir); err != nil {
+// BenchmarkPINToDiskYubiKey is the same on a virtual YubiKey whose key wants
+// PIN and touch for each signature, beside the time that the card itself takes.
+func BenchmarkPINToDiskYubiKey(b *testing.B) {
+	card := yubiKeys(b).Card(0)
+	b.Chdir(b.TempDir())
+	r := benchRehearsal(b, rehearseOptions{piv: true})
+	if err := r.genesis(); err != nil {
+		b.Fatal(err)
+	}
+	inside := func() time.Duration {
+		counters, err := card.Counters()
+		if err != nil {
+			b.Fatal(err)
+		}
+		return counters.Inside
+	}
+	var total, own time.Duration
+	for b.Loop() {
+		b.StopTimer()
+		unsign(b, r)
+		b.StartTimer()
+		var before time.Duration
+		total += benchSign(b, r, func() { before = inside() })
+		own += inside() - before
+	}
+	reportAbove(b, total, own, "ms-card")
+}
+
+// BenchmarkTokenList is `ceremony token list` with five virtual YubiKeys.
+func BenchmarkTokenList(b *testing.B) {
+	stack := yubiKeys(b)
+	b.Chdir(b.TempDir())
+	r := benchRehearsal(b, rehearseOptions{piv: true})
+	if err := r.genesisFolder(); err != nil { // five of the seven have a key then
+		b.Fatal(err)
+	}
+	for _, n := range []int{5, 6} {
+		if err := stack.Card(n).Unplug(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		var screen bytes.Buffer
+		if status := run([]string{"token", "list"}, rehearsalEnv(&screen)); status != done || bytes.Count(screen.Bytes(), []byte("9c: P-256")) != 5 {
+			b.Fatalf("exit status %d:\n%s", status, screen.Bytes())
+		}
+	}
+}
+
+func reportAbove(b *testing.B, total, below time.Duration, unit string) {
+	n := float64(b.N)
+	b.ReportMetric(total.Seconds()*1000/n, "ms-PIN-to-disk")
+	b.ReportMetric(below.Seconds()*1000/n, unit)
+	b.ReportMetric((total-below).Seconds()*1000/n, "ms-above")
+}
+
+// unsign takes back what holder-1 has signed.
+func unsign(b *testing.B, r *rehearsal) {
+	for _, part := range []string{"signatures", "record"} {
+		if err := os.RemoveAll(filepath.Join(r.dir, "holder-1", "genesis", part)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// benchSign has holder-1 sign, and gives the time from the first PIN on.
+func benchSign(b *testing.B, r *rehearsal, first func()) time.Duration {
+	if err := os.Chdir(filepath.Join(r.dir, "holder-1")); err != nil {
 		b.Fatal(err)
 	}
 	args := []string{"sign", "genesis", "--token", "holder-1"}
 	env := rehearsalEnv(io.Discard)
-	p := &pinClock{actorPrompter: actorPrompter{r, args, &bytes.Buffer{}}}
+	p := &pinClock{actorPrompter: actorPrompter{r, args, &bytes.Buffer{}}, first: first}
 	env.ask = p
 	if status := run(args, env); status != done {
 		b.Fatalf("sign: exit status %d", status)

@@ -123,7 +123,7 @@ func TestKilledAtEveryWrite(t *testing.T) {
 				words = files.Event().Words()
 			}
 			args[len(args)-1] = words
-			if err := r.carry("rotation", "coordinator", actor); err != nil {
+			if err := r.carry("rotation", actor, "rotation"); err != nil {
 				t.Fatal(err)
 			}
 		}
