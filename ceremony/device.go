@@ -220,6 +220,8 @@ func (s *signing) deviceHint(err error) error {
 	var pin *hsm.PINError
 	var status *piv.StatusError
 	switch {
+	case errors.Is(err, errStopped):
+		return &hinted{errStopped, s.soFar()}
 	case errors.As(err, &pin):
 		return hint(err, "%s, and nothing is tried again by itself; think before you run %s again", s.soFar(), again)
 	case errors.Is(err, hsm.ErrPINLocked):

@@ -92,6 +92,7 @@ func pluginCmd(ts *testscript.TestScript, neg bool, args []string) {
 	name, value, _ := strings.Cut(stack.Env(), "=")
 	ts.Setenv(name, value)
 	ts.Setenv("CARDS", stack.Control())
+	ts.Setenv("READER", stack.ReaderName(0))
 }
 
 // cardCmd orders a script's card about:

@@ -259,6 +259,8 @@ func (p *provisioning) hint(err error) error {
 	again := fmt.Sprintf("`ceremony token provision %s --token %s --uri \"%s\"`", p.dir, p.name, p.uri)
 	var pin *hsm.PINError
 	switch {
+	case errors.Is(err, errStopped):
+		return &hinted{errStopped, "run " + again + " again: it goes on from there"}
 	case errors.As(err, &pin):
 		return hint(err, "nothing is tried again by itself; think before you run %s again", again)
 	case errors.Is(err, hsm.ErrRemoved):

@@ -147,3 +147,24 @@ func list(t *testing.T, pattern string, flags ...string) []listed {
 	}
 	return packages
 }
+
+// Virtual cards protect nothing: they are no part of the program, and of no
+// package that it could link.
+func TestVirtualCardsAreForTests(t *testing.T) {
+	const virtual = module + "/hsm/virtual"
+	for _, cgo := range []string{"0", "1"} {
+		t.Setenv("CGO_ENABLED", cgo)
+		for _, p := range list(t, module+"/ceremony", "-deps") {
+			if strings.HasPrefix(p.ImportPath, virtual) {
+				t.Errorf("with CGO_ENABLED=%s the command links %s", cgo, p.ImportPath)
+			}
+		}
+	}
+	for _, p := range list(t, module+"/...") {
+		for _, imported := range p.Imports {
+			if imported == virtual && p.ImportPath != virtual+"/yubikeys" {
+				t.Errorf("%s imports %s outside its tests", p.ImportPath, imported)
+			}
+		}
+	}
+}

@@ -33,8 +33,7 @@ func (t *token) call(f func() error) error {
 
 func (t *token) judge(err error) error {
 	err = fromPIVGo(err)
-	_, answered := statusOf(err)
-	if errors.Is(err, pcsc.ErrGone) || !answered && t.device.vanished(t.service) {
+	if errors.Is(err, pcsc.ErrGone) || isPIVGoTransport(err) && t.device.vanished(t.service) {
 		err = hsm.ErrRemoved
 	}
 	if errors.Is(err, hsm.ErrRemoved) {
@@ -80,4 +79,13 @@ func fromPIVGo(err error) error {
 		}
 	}
 	return err
+}
+
+// isPIVGoTransport is isTransport for errors of piv-go: no answer came, or one
+// without a status word, as from a card that is pulled while it works.
+func isPIVGoTransport(err error) bool {
+	if _, answered := statusOf(err); answered {
+		return false
+	}
+	return strings.Contains(err.Error(), "transmitting request") || strings.Contains(err.Error(), "scard response too short")
 }

@@ -5,6 +5,7 @@ package piv
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"tufceremony/hsm"
 )
@@ -23,15 +24,26 @@ func (t *token) triesLeft() (left int, err error) {
 	if t.login.in {
 		return t.login.left, nil
 	}
-	err = t.call(func() (err error) {
+	ask := func() (err error) {
 		left, err = t.yubikey.Retries()
 		return err
-	})
+	}
+	err = t.call(ask)
+	if err != nil && strings.Contains(err.Error(), pinCounts) {
+		// The card takes a PIN for given that this session does not rely on: after
+		// a refusal, or from a program before. It is made to forget it.
+		if err = t.call(t.forgetPIN); err == nil {
+			err = t.call(ask)
+		}
+	}
 	if err != nil {
 		return 0, err
 	}
 	return left, nil
 }
+
+// pinCounts is how piv-go says that a card asks for no PIN.
+const pinCounts = "expected error code from empty pin"
 
 // logIn asks for the PIN once, and spends one try at most.
 func (t *token) logIn(prompter hsm.Prompter) error {

@@ -148,11 +148,7 @@ func (t *token) Close() error {
 	if t.ended == nil {
 		t.ended = errors.New("it was closed")
 	}
-	err := t.release()
-	if err != nil && t.device.vanished(t.service) {
-		err = nil // nothing is left to be closed, and the PIN is forgotten
-	}
-	err = errors.Join(err, t.service.Close())
+	err := errors.Join(t.release(), t.service.Close())
 	t.service = nil
 	if err != nil {
 		return fmt.Errorf("closing %s: %w", t, err)
@@ -168,10 +164,15 @@ func (t *token) release() error {
 	forgotten := t.forgetPIN()
 	closed := protect(t.yubikey.Close)
 	t.yubikey = nil
-	if forgotten != nil && closed == nil {
-		return t.resetCard()
+	switch {
+	case forgotten == nil && closed == nil:
+		return nil
+	case t.device.vanished(t.service):
+		return nil // without power it has forgotten
+	case closed != nil:
+		return closed
 	}
-	return closed
+	return t.resetCard()
 }
 
 // forgetPIN drops the PIN that was given, without another program getting in

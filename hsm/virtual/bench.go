@@ -19,8 +19,8 @@ type bench struct {
 	delays   map[byte]time.Duration // by instruction
 	miss     int                    // touches that will not come
 	byHand   bool                   // touches come only by Touch
-	finger   chan struct{} // nobody receives unless the card waits
-	touched  time.Time // the last touch, for policy cached
+	finger   chan struct{}          // nobody receives unless the card waits
+	touched  time.Time              // the last touch, for policy cached
 	log      []Entry
 	counters Counters
 }

@@ -32,6 +32,7 @@ const (
 	readerEmpty
 	readerTwin
 	readerNamed
+	readerWait
 )
 
 var sharedCards = []virtual.Config{
@@ -42,6 +43,7 @@ var sharedCards = []virtual.Config{
 	readerPlain: {Plain: true},
 	readerEmpty: {Empty: true},
 	readerTwin:  {Serial: 10000013},
+	readerWait:  {TouchWait: time.Hour},
 	readerNamed: {Reader: "ACS ACR39U ICC Reader"},
 }
 
@@ -203,19 +205,16 @@ func TestTouch(t *testing.T) {
 // A card that is pulled while it waits to be touched does not keep its client.
 func TestUnplugWhileWaiting(t *testing.T) {
 	t.Parallel()
-	stack := start(t, virtual.Config{}) // its client is opensc-tool
-	card := stack.Card(0)
-	must(t, card.SlowINS(0xfd, time.Hour))
-	cmd := tool(t, stack, "opensc-tool", "-r", stack.ReaderName(0), "-c", "default",
-		"-s", "00A4040005A000000308", "-s", "00FD000000")
-	must(t, cmd.Start())
-	for deadline := time.Now().Add(10 * time.Second); counters(t, card).APDUs < 2; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("opensc-tool has sent nothing")
-		}
+	card, key, signer := open(t, readerWait, piv.TouchPolicyAlways) // whose patience is an hour
+	must(t, card.MissTouch())
+	signed := make(chan error, 1)
+	go func() { signed <- sign(signer) }()
+	for !counters(t, card).Waiting && len(signed) == 0 {
+		time.Sleep(time.Millisecond)
 	}
 	must(t, card.Unplug())
-	cmd.Wait()
+	mention(t, <-signed, "scard response too short: 0")
+	key.Close()
 }
 
 func TestAnswers(t *testing.T) {
