@@ -140,7 +140,7 @@ func (p *provisioning) setManagementKey() error {
 // was written down.
 func (p *provisioning) printManagementKey(key []byte) error {
 	groups := hexGroups(key)
-	fmt.Fprintln(p.env.out, "   Write it on the paper with the PUK. It is shown once:")
+	fmt.Fprintln(p.env.out, "   Write it on the paper with the PUK, where no camera sees it. It is shown once:")
 	for i := 0; i < len(groups); i += 8 {
 		fmt.Fprintf(p.env.out, "      %s\n", strings.Join(groups[i:min(i+8, len(groups))], " "))
 	}

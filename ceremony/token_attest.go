@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"tufceremony/ceremony/internal/durable"
-	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm"
 	"tufceremony/hsm/attest"
@@ -78,7 +77,7 @@ func runAttest(env *environment, from string, o attestOptions) error {
 			Facts       attest.Facts `json:"facts"`
 		}{fingerprint, facts})
 	}
-	fmt.Fprintf(env.out, "The attested key is %s. Of it the device says:\n", roster.Short(fingerprint))
+	fmt.Fprintf(env.out, "The attested key has the fingerprint, SHA-256:\n      %s\nOf it the device says:\n", fingerprint)
 	printFacts(env.out, facts)
 	if facts.Rehearsal {
 		fmt.Fprintln(env.out, "This is a virtual card, made for rehearsals. It protects nothing.")

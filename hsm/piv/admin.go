@@ -70,7 +70,13 @@ func (a *Admin) Close() error {
 	if a.ended == nil {
 		a.ended = errors.New("it was closed")
 	}
-	err := a.channel.Close(pcsc.Reset)
+	leaving := pcsc.Reset
+	if errors.Is(a.ended, hsm.ErrRemoved) {
+		// A pcscd (1.9.9) that is told to reset a card which it has seen go
+		// does not switch on the next one in that reader.
+		leaving = pcsc.Leave
+	}
+	err := a.channel.Close(leaving)
 	a.channel = nil
 	if errors.Is(err, pcsc.ErrGone) {
 		err = nil // nothing is left to be closed

@@ -43,10 +43,11 @@ func (t *token) attest(key hsm.Key) ([][]byte, error) {
 		device, err = t.yubikey.AttestationCertificate()
 		return err
 	})
+	missing := errors.Is(err, pivgo.ErrNotFound) || absent(err)
 	switch {
-	case statement == nil && errors.Is(err, pivgo.ErrNotFound):
+	case missing && statement == nil:
 		return nil, errImported
-	case errors.Is(err, pivgo.ErrNotFound):
+	case missing:
 		return nil, errNoFactoryCertificate
 	case err != nil:
 		return nil, err

@@ -73,6 +73,9 @@ var pivGoErrors = []struct {
 }
 
 func fromPIVGo(err error) error {
+	if _, answered := statusOf(err); answered {
+		return err
+	}
 	for _, known := range pivGoErrors {
 		if strings.Contains(err.Error(), known.text) {
 			return known.err
@@ -84,7 +87,7 @@ func fromPIVGo(err error) error {
 // isPIVGoTransport is isTransport for errors of piv-go: no answer came, or one
 // without a status word, as from a card that is pulled while it works.
 func isPIVGoTransport(err error) bool {
-	if _, answered := statusOf(err); answered {
+	if _, answered := statusOf(err); err == nil || answered {
 		return false
 	}
 	return strings.Contains(err.Error(), "transmitting request") || strings.Contains(err.Error(), "scard response too short")

@@ -167,7 +167,7 @@ func (t *token) release() error {
 	switch {
 	case forgotten == nil && closed == nil:
 		return nil
-	case t.device.vanished(t.service):
+	case (closed != nil || isPIVGoTransport(forgotten)) && t.device.vanished(t.service):
 		return nil // without power it has forgotten
 	case closed != nil:
 		return closed

@@ -71,7 +71,7 @@ func (r reader) holds() Content {
 
 // patience is how long a card may take that is only asked what it is. One that
 // another program makes wait for a finger takes longer.
-const patience = 5 * time.Second
+var patience = 5 * time.Second
 
 // visit speaks to the card in a reader, in a transaction of its own beside
 // other programs, and lets go of it.

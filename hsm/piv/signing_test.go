@@ -275,11 +275,8 @@ func TestForeignCertificate(t *testing.T) {
 func TestStatusWordsFromTheCard(t *testing.T) {
 	for _, word := range StatusWords {
 		for ins, do := range map[byte]func(b bench) error{
-			0x87: func(b bench) error { return b.session(&person{pin: testPIN}) },
 			0x20: func(b bench) error { return b.session(&person{pin: testPIN}) },
 			0xA4: func(b bench) error { return b.session(&person{pin: testPIN}) },
-			0xFD: func(b bench) error { return b.session(&person{pin: testPIN}) },
-			0xF8: func(b bench) error { return b.session(&person{pin: testPIN}) },
 			0xF7: func(b bench) error { return b.session(&person{pin: testPIN}) },
 			0xF9: func(b bench) error {
 				tok := b.mustToken(Signature)
@@ -300,7 +297,7 @@ func TestStatusWordsFromTheCard(t *testing.T) {
 			if err != nil && strings.Contains(err.Error(), "smart card error") {
 				t.Errorf("%s at instruction %02X: error is %q", word.Code, ins, err)
 			}
-			if err == nil && (ins == 0x87 || ins == 0x47 || ins == 0xF9) && word.Code != "61xx" {
+			if err == nil && (ins == 0x47 || ins == 0xF9) && word.Code != "61xx" {
 				t.Errorf("%s at instruction %02X is no error", word.Code, ins)
 			}
 			if ins == 0x47 && word.Code == "6A80" && !strings.Contains(err.Error(), word.Words) {

@@ -59,9 +59,11 @@ func dialPCSCD(gone <-chan struct{}) (net.Conn, error) {
 	}
 }
 
-// wait returns when clients see a card in the reader, or see none.
+// wait returns when clients see a card in the reader, or see none. Mostly that
+// is at once, and otherwise after pcscd's next look at the reader.
 func (w *watcher) wait(name string, present bool) error {
-	for deadline := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
+	pause := time.Millisecond
+	for deadline := time.Now().Add(patience); ; pause = min(2*pause, 20*time.Millisecond) {
 		table, err := w.ask(pcscReadersState, nil, maxReaders*rowLength)
 		if err != nil {
 			return fmt.Errorf("asking pcscd for its readers: %w", err)
@@ -75,6 +77,7 @@ func (w *watcher) wait(name string, present bool) error {
 		case time.Now().After(deadline):
 			return fmt.Errorf("pcscd does not notice what happens in reader %q", name)
 		}
+		time.Sleep(pause)
 	}
 }
 
