@@ -70,13 +70,7 @@ func (a *Admin) Close() error {
 	if a.ended == nil {
 		a.ended = errors.New("it was closed")
 	}
-	leaving := pcsc.Reset
-	if errors.Is(a.ended, hsm.ErrRemoved) {
-		// A pcscd (1.9.9) that is told to reset a card which it has seen go
-		// does not switch on the next one in that reader.
-		leaving = pcsc.Leave
-	}
-	err := a.channel.Close(leaving)
+	err := a.channel.Close(a.leaving())
 	a.channel = nil
 	if errors.Is(err, pcsc.ErrGone) {
 		err = nil // nothing is left to be closed
@@ -85,6 +79,20 @@ func (a *Admin) Close() error {
 		return fmt.Errorf("closing %s: %w", a, err)
 	}
 	return nil
+}
+
+// leaving makes the device forget what was given to it, by selecting another
+// application. It is reset only where it refuses that: a pcscd (1.9.9) that is
+// told to reset a card which has gone does not switch on the next one in that
+// reader.
+func (a *Admin) leaving() pcsc.Leaving {
+	if errors.Is(a.ended, hsm.ErrRemoved) {
+		return pcsc.Leave
+	}
+	if _, refused := statusOf(a.card.Select(card.Management)); refused {
+		return pcsc.Reset
+	}
+	return pcsc.Leave
 }
 
 // String is how errors call the device.

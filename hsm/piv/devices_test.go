@@ -220,6 +220,12 @@ func TestPINIsForgotten(t *testing.T) {
 			_, _ = a.ProtectedManagementKey([]byte(newPIN))
 			must(t, a.Close())
 			wantForgotten(t, firmware)
+
+			a = mustAdmin(t, serial)
+			_, _ = a.ProtectedManagementKey([]byte(newPIN))
+			must(t, b.AnswerINS(0xA4, 0x6F00))
+			must(t, a.Close())
+			wantForgotten(t, firmware)
 		})
 	}
 }

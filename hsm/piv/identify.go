@@ -83,8 +83,10 @@ func (id *identity) askSerial(c *card.Card) (err error) {
 	return nil
 }
 
-func serialFromOTP(c *card.Card) (serial uint32, err error) {
-	if err := c.Select(card.OTP); err == nil {
+func serialFromOTP(c *card.Card) (uint32, error) {
+	var serial uint32
+	err := c.Select(card.OTP)
+	if err == nil {
 		serial, err = c.SerialOTP()
 	}
 	if back := c.Select(card.PIV); back != nil {

@@ -155,7 +155,7 @@ func TestProvision(t *testing.T) {
 
 // Stopped at any command, it goes on from there.
 func TestProvisionStopped(t *testing.T) {
-	for firmware, each := range map[string]int{"5.2.4": 5, "5.7.1": 1} {
+	for firmware, each := range map[string]int{"5.2.4": 8, "5.7.1": 1} {
 		t.Run(firmware, func(t *testing.T) {
 			b := fresh(t, firmware)
 			a := mustAdmin(t, serial)

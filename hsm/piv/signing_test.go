@@ -273,38 +273,39 @@ func TestForeignCertificate(t *testing.T) {
 // Every status word comes out in words, wherever it comes, and the reader is
 // free afterwards.
 func TestStatusWordsFromTheCard(t *testing.T) {
-	for _, word := range StatusWords {
-		for ins, do := range map[byte]func(b bench) error{
-			0x20: func(b bench) error { return b.session(&person{pin: testPIN}) },
-			0xA4: func(b bench) error { return b.session(&person{pin: testPIN}) },
-			0xF7: func(b bench) error { return b.session(&person{pin: testPIN}) },
-			0xF9: func(b bench) error {
-				tok := b.mustToken(Signature)
-				_, err := tok.Attest(tok.key(b.t))
-				return errors.Join(err, tok.Close())
-			},
-			0x47: func(b bench) error {
-				a := mustAdmin(b.t, b.serial)
-				_, err := a.Generate(Authentication, P256, PINOnce, TouchNever, FactoryManagementKey())
-				return errors.Join(err, a.Close())
-			},
-		} {
+	session := func(b bench) error { return b.session(&person{pin: testPIN}) }
+	places := []struct {
+		ins     byte
+		do      func(b bench) error
+		matters bool // the session cannot do without
+	}{
+		{0xA4, session, false},
+		{0xF9, func(b bench) error {
+			tok := b.mustToken(Signature)
+			_, err := tok.Attest(tok.key(b.t))
+			return errors.Join(err, tok.Close())
+		}, true},
+		{0x20, session, false},
+		{0x47, func(b bench) error {
+			a := mustAdmin(b.t, b.serial)
+			_, err := a.Generate(Authentication, P256, PINOnce, TouchNever, FactoryManagementKey())
+			return errors.Join(err, a.Close())
+		}, true},
+		{0xF7, session, false},
+	}
+	for i, word := range StatusWords {
+		for n := range 2 { // each word at two of the places
+			place := places[(2*i+n)%len(places)]
 			b := fresh(t, "5.7.1")
 			b.generate(Signature, P256, PINOnce, TouchNever)
-			must(t, b.AnswerINS(ins, example(word.Code)))
-			err := do(b)
+			must(t, b.AnswerINS(place.ins, example(word.Code)))
+			err := place.do(b)
 			must(t, b.Heal())
-			if err != nil && strings.Contains(err.Error(), "smart card error") {
-				t.Errorf("%s at instruction %02X: error is %q", word.Code, ins, err)
+			if err != nil && strings.Contains(err.Error(), "smart card error") || err == nil && place.matters && word.Code != "61xx" {
+				t.Errorf("%s at instruction %02X: error is %v", word.Code, place.ins, err)
 			}
-			if err == nil && (ins == 0x47 || ins == 0xF9) && word.Code != "61xx" {
-				t.Errorf("%s at instruction %02X is no error", word.Code, ins)
-			}
-			if ins == 0x47 && word.Code == "6A80" && !strings.Contains(err.Error(), word.Words) {
-				t.Errorf("error is %q, want %q in it", err, word.Words)
-			}
-			if err := b.session(&person{pin: testPIN}); err != nil {
-				t.Errorf("%s at instruction %02X: afterwards: %v", word.Code, ins, err)
+			if err := session(b); err != nil {
+				t.Errorf("%s at instruction %02X: afterwards: %v", word.Code, place.ins, err)
 			}
 		}
 	}

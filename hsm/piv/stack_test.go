@@ -5,6 +5,7 @@ package piv
 import (
 	"crypto/rand"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -37,6 +38,7 @@ const testTouchWait = 400 * time.Millisecond
 
 func TestMain(m *testing.M) {
 	virtual.Init()
+	flag.Parse()
 	touchWait = testTouchWait
 	os.Exit(runTests(m))
 }
@@ -60,6 +62,7 @@ func runTests(m *testing.M) int {
 	}
 	defer stack.Stop()
 	os.Setenv("PCSCLITE_CSOCK_NAME", stack.Socket())
+	startShards()
 	return m.Run()
 }
 
