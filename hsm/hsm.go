@@ -87,6 +87,8 @@ type Prompter interface {
 	PIN(PINRequest) ([]byte, error)
 	// Touch tells the person that the device waits for a finger. It returns at
 	// once; the driver calls answered when the wait is over, however it ended.
+	// Where a device did not say that it would wait, Touch comes from another
+	// goroutine while Sign waits.
 	Touch(TouchRequest) (answered func())
 }
 

@@ -3,6 +3,7 @@
 package piv
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
@@ -61,6 +62,13 @@ func TestAttest(t *testing.T) {
 			chain, err = a.Attest(Signature)
 			must(t, err)
 			must(t, facts(t, chain).Bind(key.Public))
+			factory, err := a.FactoryCertificate()
+			if err != nil || !bytes.Equal(factory, chain[1]) {
+				t.Errorf("the factory's certificate is another one, %v", err)
+			}
+			if again, err := a.Info(); err != nil || again.TriesLeft != info.TriesLeft || again.Serial != info.Serial {
+				t.Errorf("%+v, %v, and before %+v", again, err, info)
+			}
 			if _, err := a.Attest(Authentication); !errors.Is(err, hsm.ErrUnsupported) {
 				t.Errorf("error is %v", err)
 			}

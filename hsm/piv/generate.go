@@ -47,7 +47,7 @@ func (a *Admin) canGenerate(slot Slot, algorithm Algorithm, pin PINPolicy, touch
 	switch {
 	case !slices.Contains(slots, slot):
 		return errors.New("there is no such slot for signing keys")
-	case !slices.Contains([]Algorithm{P256, P384, RSA2048, RSA3072, RSA4096, Ed25519}, algorithm):
+	case !slices.Contains(signing, algorithm):
 		return fmt.Errorf("keys of type %s are not generated: %w", algorithm, hsm.ErrUnsupported)
 	case (algorithm == RSA3072 || algorithm == RSA4096 || algorithm == Ed25519) && !firmware.AtLeast(5, 7, 0):
 		return fmt.Errorf("keys of type %s came with firmware 5.7, and this is %s: %w", algorithm, firmware, hsm.ErrUnsupported)

@@ -18,14 +18,14 @@ import (
 // holds was read before, through this package's own binding: nobody else can
 // change it while the session lasts.
 type token struct {
-	uri     URI
-	device  found
-	slots   []SlotInfo
-	yubikey *pivgo.YubiKey
-	service *pcsc.Service // says whether the device is still there
-	login   login
-	touched time.Time // the earliest time at which the last touch can have been
-	ended   error     // why nothing works any more: closed, removed
+	uri       URI
+	device    found
+	slots     []SlotInfo
+	yubikey   *pivgo.YubiKey
+	service   *pcsc.Service // says whether the device is still there
+	login     login
+	touchedAt time.Time // the earliest time at which the last touch can have been
+	ended     error     // why nothing works any more: closed, removed
 }
 
 var _ hsm.Attester = (*token)(nil)
@@ -59,6 +59,9 @@ func open(u URI) (*token, error) {
 	if err != nil {
 		return nil, inWords(err, hsm.ErrRemoved)
 	}
+	if err := readable(used, u.Slot); err != nil {
+		return nil, err
+	}
 	service, err := pcsc.Connect()
 	if err != nil {
 		return nil, inWords(err, hsm.ErrRemoved)
@@ -68,6 +71,17 @@ func open(u URI) (*token, error) {
 		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
+}
+
+// readable wants the slot that is meant to be readable; that others are not is
+// no matter.
+func readable(used []SlotInfo, slot Slot) error {
+	for _, s := range used {
+		if s.Slot == slot && s.Err != nil {
+			return s.Err
+		}
+	}
+	return nil
 }
 
 // openExclusively has piv-go take the card, and makes sure that it is the one
@@ -148,10 +162,13 @@ func (t *token) Close() error {
 	if t.ended == nil {
 		t.ended = errors.New("it was closed")
 	}
-	err := errors.Join(t.release(), t.service.Close())
+	err := t.release()
+	if ended := t.service.Close(); err == nil {
+		err = ended // says nothing that the first error did not
+	}
 	t.service = nil
 	if err != nil {
-		return fmt.Errorf("closing %s: %w", t, err)
+		return fmt.Errorf("closing %s: %w", t, inWords(fromPIVGo(err), hsm.ErrRemoved))
 	}
 	return nil
 }

@@ -3,29 +3,19 @@ package piv
 import (
 	"fmt"
 
+	"tufceremony/hsm/attest"
 	"tufceremony/hsm/piv/internal/card"
 )
 
-// Answer is an answer that a device may not give. The zero value is Unknown.
-type Answer int
+// Answer is an answer that a device may not give, as hsm/attest has it.
+type Answer = attest.Answer
 
 // Answers.
 const (
-	Unknown Answer = iota
-	No
-	Yes
+	Unknown = attest.Unknown
+	No      = attest.No
+	Yes     = attest.Yes
 )
-
-// String gives "unknown", "no" or "yes".
-func (a Answer) String() string {
-	switch a {
-	case No:
-		return "no"
-	case Yes:
-		return "yes"
-	}
-	return "unknown"
-}
 
 // Algorithm is the kind of a key: the byte that SP 800-78-4 and Yubico give it.
 // Zero is not known.
@@ -41,6 +31,9 @@ const (
 	RSA4096 = Algorithm(card.RSA4096) // firmware 5.7 and newer
 	Ed25519 = Algorithm(card.Ed25519) // firmware 5.7 and newer
 )
+
+// signing are the algorithms that keys are generated for and signed with.
+var signing = []Algorithm{P256, P384, RSA2048, RSA3072, RSA4096, Ed25519}
 
 // Algorithms of management keys.
 const (

@@ -126,7 +126,7 @@ func wantProvisioned(t *testing.T, b bench, a *Admin) {
 	t.Helper()
 	state := mustState(t, a)
 	must(t, a.Close())
-	if len(state.Slots) != 1 || len(state.Certificates) != 1 || !state.Management.PINProtected || state.PIN.TriesLeft != testTries {
+	if !state.Occupied(Signature) || state.Occupied(Authentication) || len(state.Slots) != 1 || len(state.Certificates) != 1 || !state.Management.PINProtected || state.PIN.TriesLeft != testTries {
 		t.Errorf("the state is %+v", state)
 	}
 	p := &person{pin: newPIN}

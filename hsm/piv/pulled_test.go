@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -88,27 +89,31 @@ const (
 )
 
 type shardResult struct {
-	shard int
-	out   []byte
-	err   error
+	out []byte
+	err error
 }
 
-// shardResults is nil where no shards were started.
-var shardResults chan shardResult
+// shardResults waits for all shards. It is nil where none were started.
+var shardResults func() []shardResult
 
 func startShards() {
-	wanted, err := regexp.MatchString(flag.Lookup("test.run").Value.String(), "TestPulledAtEveryAPDU")
+	pattern, _, _ := strings.Cut(flag.Lookup("test.run").Value.String(), "/")
+	wanted, err := regexp.MatchString(pattern, "TestPulledAtEveryAPDU")
 	if os.Getenv(shardVariable) != "" || err != nil || !wanted {
 		return
 	}
-	shardResults = make(chan shardResult, shards)
-	for shard := range shards {
-		go func() {
+	results := make([]shardResult, shards)
+	var group sync.WaitGroup
+	for shard := range results {
+		group.Go(func() {
 			cmd := exec.Command(os.Args[0], "-test.run=^TestPulledAtEveryAPDU$", "-test.v")
 			cmd.Env = append(os.Environ(), shardVariable+"="+strconv.Itoa(shard))
-			out, err := cmd.CombinedOutput()
-			shardResults <- shardResult{shard, out, err}
-		}()
+			results[shard].out, results[shard].err = cmd.CombinedOutput()
+		})
+	}
+	shardResults = func() []shardResult {
+		group.Wait()
+		return results
 	}
 }
 
@@ -126,10 +131,9 @@ func TestPulledAtEveryAPDU(t *testing.T) {
 		t.Fatal("no shards were started")
 	}
 	cells := 0
-	for range shards {
-		r := <-shardResults
+	for shard, r := range shardResults() {
 		if r.err != nil {
-			t.Errorf("shard %d: %v\n%s", r.shard, r.err, r.out)
+			t.Errorf("shard %d: %v\n%s", shard, r.err, r.out)
 		}
 		cells += strings.Count(string(r.out), "pulled at")
 	}

@@ -80,9 +80,9 @@ func visit[T any](where reader, read func(*card.Card) (T, error)) (T, error) {
 		value T
 		err   error
 	}
-	done := make(chan result, 1)
+	done, late := make(chan result, 1), make(chan struct{})
 	go func() {
-		value, err := visitNow(where, read)
+		value, err := visitNow(where, late, read)
 		done <- result{value, err}
 	}()
 	timer := time.NewTimer(patience)
@@ -90,13 +90,16 @@ func visit[T any](where reader, read func(*card.Card) (T, error)) (T, error) {
 	select {
 	case r := <-done:
 		return r.value, r.err
-	case <-timer.C: // the goroutine lets go when the service lets it
+	case <-timer.C:
+		close(late)
 		var none T
 		return none, fmt.Errorf("it has not answered for %v: %w", patience, pcsc.ErrInUse)
 	}
 }
 
-func visitNow[T any](where reader, read func(*card.Card) (T, error)) (value T, err error) {
+// visitNow waits for other programs' transactions as long as they take. If that
+// is too late, it lets go of the card at once.
+func visitNow[T any](where reader, late <-chan struct{}, read func(*card.Card) (T, error)) (value T, err error) {
 	service, err := pcsc.Connect()
 	if err != nil {
 		return value, err
@@ -105,6 +108,11 @@ func visitNow[T any](where reader, read func(*card.Card) (T, error)) (value T, e
 	connection, err := service.Open(where.name, pcsc.Shared)
 	if err != nil {
 		return value, err
+	}
+	select {
+	case <-late:
+		return value, connection.Close(pcsc.Leave)
+	default:
 	}
 	value, err = read(card.New(connection))
 	_ = connection.Close(pcsc.Leave) // what was read is read

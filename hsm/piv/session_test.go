@@ -4,6 +4,7 @@ package piv
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"tufceremony/hsm"
@@ -38,4 +39,49 @@ func TestOrphan(t *testing.T) {
 			must(t, b.session(&person{pin: testPIN}))
 		})
 	}
+}
+
+// A device that comes back is another one to the session that had it.
+func TestPulledAndPutBack(t *testing.T) {
+	b := fresh(t, "5.7.1")
+	b.generate(Signature, P256, PINOnce, TouchNever)
+	events := b.events()
+	tok := b.mustToken(Signature)
+	key := tok.key(t)
+	p := &person{pin: testPIN}
+	signer := mustSigner(t, tok, p)
+	must(t, b.Unplug())
+	b.replug(events)
+	_, infoError := tok.Info()
+	_, keysError := tok.Keys()
+	_, signerError := tok.Signer(key, p)
+	_, attestError := tok.Attest(key)
+	for name, err := range map[string]error{
+		"Info": infoError, "Keys": keysError, "Signer": signerError, "Attest": attestError, "Sign": signsP256(signer),
+	} {
+		if !errors.Is(err, hsm.ErrRemoved) {
+			t.Errorf("%s says %v, want %q", name, err, hsm.ErrRemoved)
+		}
+	}
+	if p.typed != 1 {
+		t.Errorf("asked %d times", p.typed)
+	}
+	must(t, tok.Close())
+	must(t, b.session(p))
+}
+
+// Another device in the place of the one that was found is let go.
+func TestExchanged(t *testing.T) {
+	b := fresh(t, "5.7.1")
+	device, err := find(serial)
+	must(t, err)
+	tok := &token{uri: URI{serial, Signature}, device: device}
+	tok.service, err = pcsc.Connect()
+	must(t, err)
+	must(t, b.Swap(virtual.Config{Serial: serial + 1}))
+	if err := tok.openExclusively(); !errors.Is(err, hsm.ErrRemoved) || !strings.Contains(err.Error(), "exchanged for one with serial number 14470877") {
+		t.Errorf("error is %v", err)
+	}
+	must(t, tok.Close())
+	must(t, mustAdmin(t, serial+1).Close())
 }

@@ -62,19 +62,9 @@ func (t *token) slotOf(key hsm.Key) (SlotInfo, error) {
 		return s.Slot.String() == key.ID && ok && key.Public != nil && public.Equal(key.Public)
 	})
 	if i < 0 {
-		return SlotInfo{}, fmt.Errorf("looking for key %q: %w", key.ID, errors.Join(t.unreadable(key.ID), hsm.ErrNotFound))
+		return SlotInfo{}, fmt.Errorf("looking for key %q: %w", key.ID, hsm.ErrNotFound)
 	}
 	return t.slots[i], nil
-}
-
-// unreadable says why a slot's key is not known, if that is so.
-func (t *token) unreadable(id string) error {
-	for _, s := range t.slots {
-		if s.Slot.String() == id && s.Err != nil {
-			return s.Err
-		}
-	}
-	return nil
 }
 
 // signable refuses keys that this driver does not sign with, and those in
@@ -83,7 +73,7 @@ func (t *token) signable(s SlotInfo) error {
 	switch {
 	case s.Slot != t.uri.Slot:
 		return fmt.Errorf("the key is in slot %s, and the URI names slot %s: write slot=%s: %w", s.Slot, t.uri.Slot, s.Slot, hsm.ErrNotFound)
-	case !slices.Contains([]Algorithm{P256, P384, RSA2048, RSA3072, RSA4096, Ed25519}, s.Algorithm):
+	case !slices.Contains(signing, s.Algorithm):
 		return fmt.Errorf("keys of type %s are not signed with: %w", s.Algorithm, hsm.ErrUnsupported)
 	case s.PINPolicy == PINMatchOnce || s.PINPolicy == PINMatchAlways:
 		return fmt.Errorf("the key in slot %s wants a fingerprint, which is not supported: generate it with a PIN policy: %w", s.Slot, hsm.ErrUnsupported)
@@ -132,7 +122,7 @@ func (s *signer) sign(random io.Reader, digest []byte, opts crypto.SignerOpts) (
 	if err := s.authenticate(); err != nil {
 		return nil, err
 	}
-	signature, err := s.touched(func() (signature []byte, err error) {
+	signature, err := s.withTouch(func() (signature []byte, err error) {
 		s.token.login.fresh = false
 		err = s.token.call(func() (err error) {
 			signature, err = s.private.Sign(random, digest, opts)
@@ -143,7 +133,10 @@ func (s *signer) sign(random io.Reader, digest []byte, opts crypto.SignerOpts) (
 	if err != nil {
 		return nil, err
 	}
-	return signature, checkSignature(s.slot.Public, signature)
+	if err := checkSignature(s.slot.Public, signature); err != nil {
+		return nil, err
+	}
+	return signature, nil
 }
 
 // authenticate sees to it that the PIN counts. A key whose policy the device

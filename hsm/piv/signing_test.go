@@ -165,7 +165,7 @@ func TestRSA1024IsRefused(t *testing.T) {
 
 // What each PIN policy asks, and when.
 func TestPINPolicies(t *testing.T) {
-	for _, firmware := range firmwares {
+	for _, firmware := range append([]string{"5.3.1"}, firmwares...) { // which forgets the PIN when it is asked for tries
 		for policy, want := range map[PINPolicy][3]int{ // typed after Signer, first, second signature
 			PINNever: {0, 0, 0}, PINOnce: {1, 1, 1}, PINAlways: {1, 1, 2},
 		} {
@@ -378,6 +378,19 @@ func TestImpossiblePINs(t *testing.T) {
 	}
 	if b.counters().Verifies != before {
 		t.Error("the card was given one")
+	}
+}
+
+// A slot that cannot be read is no reason to refuse another.
+func TestUnreadableSlot(t *testing.T) {
+	b := fresh(t, "5.7.1")
+	b.generate(Signature, P256, PINOnce, TouchNever)
+	const slot9a = 8 // the commands before ask what the device is
+	must(t, b.AnswerAt(slot9a, 0x6F00))
+	must(t, b.session(&person{pin: testPIN}))
+	must(t, b.AnswerAt(slot9a+1, 0x6F00))
+	if _, err := Open(b.uri(Signature)); err == nil || !strings.Contains(err.Error(), "reading slot 9c: the card failed and does not say why") {
+		t.Errorf("error is %v", err)
 	}
 }
 

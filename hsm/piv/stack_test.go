@@ -34,7 +34,7 @@ const (
 )
 
 // testTouchWait is how long the cards wait for a finger.
-const testTouchWait = 400 * time.Millisecond
+const testTouchWait = 300 * time.Millisecond
 
 func TestMain(m *testing.M) {
 	virtual.Init()
@@ -44,6 +44,9 @@ func TestMain(m *testing.M) {
 }
 
 func runTests(m *testing.M) int {
+	if os.Getenv(serviceVariable) != "" {
+		return m.Run()
+	}
 	cards := make([]virtual.Config, readerCount)
 	for i := second; i < readerCount; i++ {
 		cards[i].Empty = true

@@ -36,7 +36,7 @@ func ykman(t *testing.T, args ...string) string {
 // ykman uses the management key that was stored on the device, and this package
 // the one that ykman stored, and a key that it generated.
 func TestYkman(t *testing.T) {
-	for _, firmware := range []string{"5.2.4", "5.4.3"} {
+	for firmware, algorithm := range map[string]string{"4.3.5": "TDES", "5.2.4": "TDES", "5.4.3": "AES256", "5.7.1": "AES256"} {
 		t.Run(firmware, func(t *testing.T) {
 			b := fresh(t, firmware)
 			a := mustAdmin(t, serial)
@@ -54,7 +54,7 @@ func TestYkman(t *testing.T) {
 			must(t, facts(t, chain).Bind(key.Public))
 			must(t, tok.Close())
 
-			ykman(t, "piv", "access", "change-management-key", "--generate", "--protect", "--pin", newPIN, "--algorithm", map[string]string{"5.2.4": "TDES", "5.4.3": "AES256"}[firmware])
+			ykman(t, "piv", "access", "change-management-key", "--generate", "--protect", "--pin", newPIN, "--algorithm", algorithm)
 			a = mustAdmin(t, serial)
 			stored, err := a.ProtectedManagementKey([]byte(newPIN))
 			must(t, err)

@@ -27,8 +27,8 @@ var touchWait = touchSeconds * time.Second
 // near.
 var late = 3 * time.Second
 
-// touched signs, and has the person touch the device where it waits for that.
-func (s *signer) touched(sign func() ([]byte, error)) ([]byte, error) {
+// withTouch signs, and has the person touch the device where it waits for that.
+func (s *signer) withTouch(sign func() ([]byte, error)) ([]byte, error) {
 	wanted := s.wantsTouch()
 	if wanted == Yes && s.prompter == nil {
 		return nil, errors.New("a touch is needed, and there is nobody to ask")
@@ -45,7 +45,7 @@ func (s *signer) touched(sign func() ([]byte, error)) ([]byte, error) {
 	signature, err := sign()
 	p.end()
 	if err == nil && p.asked && s.slot.TouchPolicy == TouchCached {
-		s.token.touched = start
+		s.token.touchedAt = start
 	}
 	return signature, s.refusal(err, time.Since(start))
 }
@@ -59,7 +59,7 @@ func (s *signer) wantsTouch() Answer {
 	case TouchAlways:
 		return Yes
 	case TouchCached:
-		if time.Since(s.token.touched) >= touchCache {
+		if time.Since(s.token.touchedAt) >= touchCache {
 			return Yes
 		}
 	}
@@ -72,16 +72,16 @@ func (s *signer) refusal(err error, took time.Duration) error {
 	if code, refused := statusOf(err); !refused || code != 0x6982 {
 		return err
 	}
-	if s.slot.TouchPolicy != TouchNever && took >= touchWait*9/10 {
+	if s.slot.TouchPolicy != TouchNever && took >= touchWait*2/3 {
 		return fmt.Errorf("%w: the device waited for %d seconds; no PIN try was spent", hsm.ErrTouchMissed, touchSeconds)
 	}
 	s.token.login = login{}
-	return fmt.Errorf("the device refused to sign, as if the PIN had not been given: log in again: %w", err)
+	return fmt.Errorf("the device refused to sign, as if the PIN or a touch were missing: log in again: %w", err)
 }
 
 // prompt is one touch that the person may be asked for.
 type prompt struct {
-	mu       sync.Mutex // the late one comes from a timer
+	mu       sync.Mutex // a late one comes from a timer, while the card is waited for
 	request  hsm.TouchRequest
 	prompter hsm.Prompter
 	asked    bool

@@ -22,7 +22,7 @@ func TestCachedTouch(t *testing.T) {
 	if len(p.touches) != 1 || p.waiting != 0 {
 		t.Errorf("asked for %d touches", len(p.touches))
 	}
-	tok.touched = tok.touched.Add(-touchCache)
+	tok.touchedAt = tok.touchedAt.Add(-touchCache)
 	must(t, signsP256(signer))
 	if len(p.touches) != 2 || p.waiting != 0 {
 		t.Errorf("asked for %d touches", len(p.touches))
@@ -46,7 +46,7 @@ func TestLateTouch(t *testing.T) {
 	tok := b.mustToken(Signature)
 	p := &person{pin: testPIN}
 	signer := mustSigner(t, tok, p)
-	tok.touched = time.Now() // which the card knows nothing of
+	tok.touchedAt = time.Now() // which the card knows nothing of
 	must(t, b.MissTouch())
 	if err := signsP256(signer); !errors.Is(err, hsm.ErrTouchMissed) {
 		t.Errorf("error is %v", err)

@@ -5,13 +5,13 @@ package pcsc
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"syscall"
 	"time"
 )
 
-// defaultSocket is what the service's socket is called, wherever it lies.
+// defaultSocket is what the service's socket is called, unless a variable says
+// otherwise.
 const defaultSocket = "pcscd.comm"
 
 // EndOrphans runs open, and if that fails, ends the connections to the service
@@ -62,8 +62,11 @@ func sockets() map[string]int {
 	return found
 }
 
+// isService knows the socket by its name: where it lies, the service sees
+// otherwise than its clients if it runs in a container.
 func isService(path string) bool {
-	return slices.Contains([]string{defaultSocket, filepath.Base(os.Getenv("PCSCLITE_CSOCK_NAME"))}, filepath.Base(path)) && path != ""
+	elsewhere := os.Getenv("PCSCLITE_CSOCK_NAME")
+	return filepath.Base(path) == defaultSocket || elsewhere != "" && filepath.Base(path) == filepath.Base(elsewhere)
 }
 
 // end hangs up, and waits for the service to do so too. The descriptor stays
