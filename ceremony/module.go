@@ -85,3 +85,12 @@ func modulePaths(name string) []string {
 	}
 	return nil
 }
+
+// resolved is a path without links: a module may be registered under another
+// name than the plan's.
+func resolved(path string) string {
+	if file, err := filepath.EvalSymlinks(path); err == nil {
+		return file
+	}
+	return path
+}

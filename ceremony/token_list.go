@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,13 +29,14 @@ func tokenListCommand(env *environment) *cobra.Command {
 		Short: "list every device that this machine sees",
 		Long: `list shows the YubiKeys that are plugged in and the tokens of PKCS#11 modules: model,
 serial, firmware, form factor, PIN tries left, and the keys that can be seen without
-a PIN. It asks the modules that are registered on this machine, those that the plan
-names, and those after --module. It asks for no PIN and changes nothing.`,
+a PIN. To ask a PKCS#11 module is to run its code, so it asks those that the plan names
+and those after --module; others that are registered on this machine are named. It asks
+for no PIN and changes nothing.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return runTokenList(env, o) },
 	}
 	c.Flags().StringVar(&o.plan, "plan", "", "say whose each device is, by the plan in the ceremony folder `DIR`")
-	c.Flags().StringArrayVar(&o.modules, "module", nil, "ask the PKCS#11 `MODULE` as well; can be repeated")
+	c.Flags().StringArrayVar(&o.modules, "module", nil, "ask the PKCS#11 `MODULE` as well, by its path, or all that are registered here: all; can be repeated")
 	c.Flags().BoolVar(&o.json, "json", false, "write JSON")
 	return c
 }
@@ -84,11 +87,19 @@ func (s *sight) yubiKeys(people *roster.Roster) {
 	}
 }
 
-// modules asks PKCS#11 modules: the machine's, the plan's, and those that were
-// typed. A module is code that runs in this process: what the plan names must
-// lie where this machine's owner has put it.
+// modules asks PKCS#11 modules: the plan's, and those that were typed. A module
+// is code that runs in this process: what the plan names must lie where this
+// machine's owner has put it, and one that nobody named is not run.
 func (s *sight) modules(people *roster.Roster, typed []string) {
-	all := append(registeredModules(), typed...)
+	registered := registeredModules()
+	var all []string
+	for _, name := range typed {
+		if name == "all" {
+			all = append(all, registered...)
+		} else {
+			all = append(all, name)
+		}
+	}
 	for _, t := range people.Tokens() {
 		if u, err := uri.Parse(t.URI); err == nil && trustedModule(t.URI, false) == nil {
 			all = append(all, u.ModulePath)
@@ -96,10 +107,14 @@ func (s *sight) modules(people *roster.Roster, typed []string) {
 	}
 	asked := map[string]bool{}
 	for _, path := range all {
-		if !asked[path] {
-			asked[path] = true
+		if file := resolved(path); !asked[file] {
+			asked[file] = true
 			s.module(people, path)
 		}
+	}
+	registered = slices.DeleteFunc(registered, func(path string) bool { return asked[resolved(path)] })
+	if len(registered) > 0 {
+		s.note("%s registered on this machine and not asked (--module asks one, --module all asks them all): %s.", plural(len(registered), "PKCS#11 module"), strings.Join(registered, ", "))
 	}
 }
 
