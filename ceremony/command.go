@@ -144,6 +144,6 @@ func report(env *environment, err error) {
 	}
 	var h interface{ Hint() string }
 	if errors.As(err, &h) && h.Hint() != "" {
-		wrapTo(env.err, "ceremony: hint: ", "  ", h.Hint())
+		wrapHint(env.err, h.Hint())
 	}
 }

@@ -79,6 +79,9 @@ func (s *signing) match(device hsm.Token) (hsm.Key, error) {
 		return hsm.Key{}, s.deviceHint(err)
 	}
 	s.device = deviceName(info)
+	if info.TriesLeft == 0 {
+		return hsm.Key{}, s.deviceHint(fmt.Errorf("signing with token %q: %w", s.token.Name, hsm.ErrPINLocked))
+	}
 	if s.token.Serial != "" && info.Serial != s.token.Serial {
 		return hsm.Key{}, hint(fmt.Errorf("signing: this is another device: it says serial %q, and the plan has %q for token %q", tufmeta.Printable(info.Serial), s.token.Serial, s.token.Name),
 			"insert the device that the plan names; no PIN was asked for")
@@ -96,7 +99,11 @@ func (s *signing) match(device hsm.Token) (hsm.Key, error) {
 			return key, err
 		}
 	}
-	return hsm.Key{}, hint(fmt.Errorf("signing: the device does not hold the key that the plan has for token %q: SIG-FOREIGN", s.token.Name),
+	holds := "does not hold"
+	if len(keys) == 0 {
+		holds = "holds no key, and so not"
+	}
+	return hsm.Key{}, hint(fmt.Errorf("signing: SIG-FOREIGN: the device %s the key that the plan has for token %q", holds, s.token.Name),
 		"it may be another holder's device; no PIN was asked for, and nothing was signed")
 }
 
@@ -183,7 +190,7 @@ func (p *pinPrompter) PIN(r hsm.PINRequest) ([]byte, error) {
 	switch {
 	case r.TriesLeft == 1:
 		tries = "1 try left"
-		if err := p.lastTry(); err != nil {
+		if err := p.lastTry(r.Device); err != nil {
 			return nil, err
 		}
 	case r.TriesLeft != hsm.Unknown:
@@ -200,13 +207,21 @@ func (p *pinPrompter) PIN(r hsm.PINRequest) ([]byte, error) {
 
 // lastTry has the holder say that the last try is to be spent: a hand that
 // types a PIN by habit would otherwise lock the device.
-func (p *pinPrompter) lastTry() error {
+func (p *pinPrompter) lastTry(device hsm.Info) error {
 	const words = "last try"
-	typed, err := p.env.ask.Line(fmt.Sprintf("\nOne PIN try is left on token %s. A wrong PIN now locks the device, and only the\nPUK or the SO PIN opens it again. Type %q to go on: ", p.name, words))
+	typed, err := p.env.ask.Line(fmt.Sprintf("\nOne PIN try is left on token %s.\nA wrong PIN now locks the device, and only the %s opens it again.\nType %q to go on: ", p.name, opener(device), words))
 	if err == nil && typed != words {
 		err = errors.New("asking for the last try: something else was typed")
 	}
 	return hint(err, "no PIN was asked for, and the try is still there; let the others sign, or come back with the right PIN")
+}
+
+// opener is what opens a device whose PIN is locked.
+func opener(device hsm.Info) string {
+	if device.Driver == "piv" {
+		return "PUK"
+	}
+	return "SO PIN"
 }
 
 func (p *pinPrompter) Touch(r hsm.TouchRequest) func() {
@@ -225,7 +240,7 @@ func (s *signing) deviceHint(err error) error {
 	case errors.As(err, &pin):
 		return hint(err, "%s, and nothing is tried again by itself; think before you run %s again", s.soFar(), again)
 	case errors.Is(err, hsm.ErrPINLocked):
-		return hint(err, "%s; only the PUK or the SO PIN opens the device again. Let the others sign: `ceremony status %s` says whether they are enough", s.soFar(), s.dir)
+		return hint(err, "%s; only the PUK (`ceremony token unblock URI`) or the SO PIN opens the device again. Let the others sign: `ceremony status %s` says how many are needed", s.soFar(), s.dir)
 	case errors.Is(err, sign.ErrDeviceLies):
 		return hint(err, "%s; run %s once more, and if it happens again put the device aside", s.soFar(), again)
 	case errors.Is(err, hsm.ErrLastTry):

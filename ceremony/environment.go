@@ -32,6 +32,9 @@ type prompter interface {
 	Line(prompt string) (string, error)
 	// Secret asks for a line that is not shown.
 	Secret(prompt string) ([]byte, error)
+	// Reveal shows a secret with a question, and takes both off the screen when
+	// the answer is there. Nothing of it goes anywhere else.
+	Reveal(secret, question string) (string, error)
 	// Countdown shows the seconds that are left, where somebody can see them
 	// change, until stop is called. It returns at once.
 	Countdown(seconds int) (stop func())

@@ -13,6 +13,9 @@ import (
 // wrong one.
 func readFolder(dir string) (folder.Files, error) {
 	files, err := folder.Read(dir)
+	if info, at := os.Stat(dir); at == nil && info.Mode().IsRegular() {
+		return files, hint(err, "it is a file, and a ceremony is a folder: `ceremony verify` reads bundles, `ceremony inspect` metadata")
+	}
 	if _, missing := os.Stat(filepath.Join(dir, folder.Plan)); missing == nil {
 		return files, hint(err, "take out what is not of the ceremony, and look at where it came from")
 	}

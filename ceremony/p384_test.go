@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/pem"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -22,8 +23,10 @@ import (
 // passphrase gives the same secret whenever one is asked for.
 type passphrase string
 
-func (p passphrase) Secret(string) ([]byte, error)  { return []byte(p), nil }
-func (p passphrase) Line(string) (string, error)    { return "", io.EOF }
+func (p passphrase) Secret(string) ([]byte, error)         { return []byte(p), nil }
+func (p passphrase) Line(string) (string, error)           { return "", io.EOF }
+func (p passphrase) Reveal(string, string) (string, error) { return "", errors.New("nobody is asked") }
+
 func (p passphrase) Countdown(int) (stopped func()) { return func() {} }
 
 // Some devices have keys on P-384 already. What they and such an online key

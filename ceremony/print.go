@@ -60,6 +60,41 @@ func wrapTo(w io.Writer, first, rest, text string) {
 	fmt.Fprintln(w, line)
 }
 
+// wrapHint writes a hint. A command in it stays in one piece, on a line of its
+// own if it is long, so that it can be copied.
+func wrapHint(w io.Writer, text string) {
+	prose, first := "", "ceremony: hint: "
+	for i, part := range strings.Split(text, "`") {
+		quoted := "`" + part + "`"
+		switch {
+		case i%2 == 0:
+			prose += part
+		case utf8.RuneCountInString(quoted) <= width/2:
+			prose += strings.ReplaceAll(quoted, " ", unbroken)
+		default:
+			if prose == "" && i == 1 {
+				prose = "run"
+			}
+			writeProse(w, first, prose)
+			fmt.Fprintf(w, "    %s\n", part)
+			prose, first = "", "  "
+		}
+	}
+	writeProse(w, first, prose)
+}
+
+// unbroken stands for a blank at which no line is broken.
+const unbroken = "\u00a0"
+
+func writeProse(w io.Writer, first, text string) {
+	if text = strings.TrimLeft(text, " ,;.:"); text == "" {
+		return
+	}
+	var lines strings.Builder
+	wrapTo(&lines, first, "  ", text)
+	fmt.Fprint(w, strings.ReplaceAll(lines.String(), unbroken, " "))
+}
+
 // printJSON writes a value for machines.
 func printJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)

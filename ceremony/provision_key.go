@@ -30,11 +30,6 @@ func (p *provisioning) makeKey() error {
 	if err != nil {
 		return err
 	}
-	fingerprint, err := tufmeta.Fingerprint(public)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(p.env.out, "   Its fingerprint, SHA-256:\n      %s\n", fingerprint)
 	p.state.Slots = append(p.state.Slots, piv.SlotInfo{Slot: p.uri.Slot, Public: public})
 	return nil
 }

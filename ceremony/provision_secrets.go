@@ -26,7 +26,7 @@ func (p *provisioning) setPIN() error {
 		return err
 	}
 	defer clear(old)
-	if p.pin, err = p.choose("PIN", piv.WeakPIN); err != nil {
+	if p.pin, err = choose(p.env, "PIN", piv.WeakPIN); err != nil {
 		return err
 	}
 	if err := p.admin.ChangePIN(old, p.pin); err != nil {
@@ -48,7 +48,7 @@ func (p *provisioning) setPUK() error {
 		return err
 	}
 	defer clear(old)
-	puk, err := p.choose("PUK", piv.WeakPUK)
+	puk, err := choose(p.env, "PUK", piv.WeakPUK)
 	if err != nil {
 		return err
 	}
@@ -65,27 +65,40 @@ func (p *provisioning) present(what string, state piv.SecretState, factory []byt
 	if state.Factory == piv.Yes {
 		return factory, nil
 	}
-	tries := ""
-	if state.TriesLeft != hsm.Unknown {
-		tries = fmt.Sprintf(", %s left", map[bool]string{true: "1 try", false: fmt.Sprintf("%d tries", state.TriesLeft)}[state.TriesLeft == 1])
+	fmt.Fprintf(p.env.out, "   This firmware does not tell whether it is still the factory's, %s.\n", factory)
+	fmt.Fprintf(p.env.out, "   If this command was stopped before, it is the one that you set then.\n")
+	old, err := p.env.ask.Secret(fmt.Sprintf("   Present %s%s: ", what, triesOf(state)))
+	if err == nil && len(old) == 0 {
+		err = fmt.Errorf("asking for the %s of now: nothing was typed, and no try was spent", what)
 	}
-	return p.env.ask.Secret(fmt.Sprintf("   Present %s (a new device has %s%s): ", what, factory, tries))
+	return old, err
+}
+
+// triesOf says how many tries are left, where the device tells.
+func triesOf(state piv.SecretState) string {
+	if state.TriesLeft == hsm.Unknown {
+		return ""
+	}
+	if state.TriesLeft == 1 {
+		return " (1 try left)"
+	}
+	return fmt.Sprintf(" (%d tries left)", state.TriesLeft)
 }
 
 // choose has a new secret typed twice. Nothing has been done when the two
 // differ, or when it is a bad one: it is asked for again.
-func (p *provisioning) choose(what string, weak func([]byte) error) ([]byte, error) {
+func choose(env *environment, what string, weak func([]byte) error) ([]byte, error) {
 	for {
-		first, err := p.env.ask.Secret(fmt.Sprintf("   New %s: ", what))
+		first, err := env.ask.Secret(fmt.Sprintf("   New %s: ", what))
 		if err != nil {
 			return nil, err
 		}
 		if err := weak(first); err != nil {
 			clear(first)
-			wrapTo(p.env.out, "   ", "   ", fmt.Sprintf("Not that one: %v.", err))
+			wrapTo(env.out, "   ", "   ", fmt.Sprintf("Not that one: %v.", err))
 			continue
 		}
-		second, err := p.env.ask.Secret(fmt.Sprintf("   The same %s again: ", what))
+		second, err := env.ask.Secret(fmt.Sprintf("   The same %s again: ", what))
 		if err != nil {
 			clear(first)
 			return nil, err
@@ -96,7 +109,7 @@ func (p *provisioning) choose(what string, weak func([]byte) error) ([]byte, err
 			return first, nil
 		}
 		clear(first)
-		fmt.Fprintln(p.env.out, "   The two differ. Once more.")
+		fmt.Fprintln(env.out, "   The two differ. Once more.")
 	}
 }
 
@@ -107,9 +120,9 @@ func (p *provisioning) setManagementKey() error {
 	if p.state.Management.Factory == piv.No || p.state.Management.Factory == piv.Unknown && p.state.Management.PINProtected {
 		return p.presentManagementKey()
 	}
-	where := "stays in the device, and the PIN gives it"
+	where := "is kept in the device, behind the PIN"
 	if p.plan.Policy.ManagementKey == plan.Printed {
-		where = "is printed for the safe"
+		where = "goes on paper, into the safe"
 	}
 	p.begin("The management key, with which slots are changed. It is a random one, of type %s, and %s.", p.admin.ManagementAlgorithm(), where)
 	key, err := p.admin.NewManagementKey()
@@ -136,16 +149,20 @@ func (p *provisioning) setManagementKey() error {
 	return nil
 }
 
-// printManagementKey shows the key in groups of four, and wants to see that it
-// was written down.
+// printManagementKey shows the key in groups of four, on the terminal alone, and
+// wants to see that it was written down.
 func (p *provisioning) printManagementKey(key []byte) error {
+	wrapTo(p.env.out, "   ", "   ", "Take the paper with the PUK. If an earlier run has left a management key on it, cross that out: it was never set.")
+	if _, err := p.env.ask.Line("   Turn every camera away from the screen, then press Enter: "); err != nil {
+		return err
+	}
 	groups := hexGroups(key)
-	fmt.Fprintln(p.env.out, "   Write it on the paper with the PUK, where no camera sees it. It is shown once:")
+	var text strings.Builder
 	for i := 0; i < len(groups); i += 8 {
-		fmt.Fprintf(p.env.out, "      %s\n", strings.Join(groups[i:min(i+8, len(groups))], " "))
+		fmt.Fprintf(&text, "      %s\n", strings.Join(groups[i:min(i+8, len(groups))], " "))
 	}
 	for {
-		typed, err := p.env.ask.Line("   Type its last two groups, from the paper: ")
+		typed, err := p.env.ask.Reveal(text.String(), "   Write it down, and type its last two groups from the paper: ")
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,8 @@ type rehearsal struct {
 	tokens map[string]stock // by token name; "online" for the publisher's key
 	binary record.Binary
 	before []string // the last review that was shown in full
+
+	provisioned bool // and that was shown in full
 }
 
 // say tells what happens off the screen.
@@ -49,7 +51,7 @@ func (r *rehearsal) types(actor string, args ...string) error {
 		binary:  func() (record.Binary, error) { return r.binary, nil },
 		sitting: func(dir string) string { return record.Sitting("rehearsal", actor, filepath.Base(dir)) },
 	})
-	r.show(screen.String())
+	r.show(r.shorter(args, screen.String()))
 	if status != done {
 		return fmt.Errorf("rehearsing: %s's `ceremony %s` was refused", actor, quoteArgs(args))
 	}
@@ -65,6 +67,20 @@ func quoteArgs(args []string) string {
 		}
 	}
 	return strings.Join(quoted, " ")
+}
+
+// shorter leaves out what everybody has just seen another holder do.
+func (r *rehearsal) shorter(args []string, screen string) string {
+	first, rest, steps := strings.Cut(screen, "\n\n1. ")
+	_, last, ends := strings.Cut(rest, "\n\nDone. ")
+	if args[0] != "token" || !steps || !ends {
+		return screen
+	}
+	if !r.provisioned {
+		r.provisioned = true
+		return screen
+	}
+	return first + "\n[the same steps again: PIN, PUK, management key, key, attestation, certificate]\nDone. " + last
 }
 
 // show prints a screen. A review that everybody has just seen is not printed
@@ -127,6 +143,12 @@ func (p *actorPrompter) Secret(prompt string) ([]byte, error) {
 	}
 	fmt.Fprintf(p.screen, "%s%s\n", prompt, strings.Repeat("*", len(secret)))
 	return bytes.Clone(secret), nil
+}
+
+// Reveal reads the secret and types its end, as from paper.
+func (p *actorPrompter) Reveal(secret, _ string) (string, error) {
+	groups := strings.Fields(secret)
+	return strings.Join(groups[len(groups)-2:], " "), nil
 }
 
 // Countdown has nobody to show it to: actors touch at once.

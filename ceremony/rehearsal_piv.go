@@ -71,6 +71,10 @@ func (m *pivMaker) policy() string {
 `, attestation)
 }
 
+func (m *pivMaker) explain() string {
+	return "Each holder gets a copy of the folder, whose plan says by now what devices must be, and sets up a YubiKey as it came from the shop. In a rehearsal the YubiKeys are virtual; all that they are asked and answer is as on the real day."
+}
+
 // make hands the next device to a holder, who provisions it with a copy of the
 // folder and sends back what the command has written.
 func (m *pivMaker) make(ceremony, holder, name string) (stock, error) {
@@ -140,6 +144,10 @@ func (t *turns) policy() string {
 		}
 	}
 	return ""
+}
+
+func (t *turns) explain() string {
+	return t.makers[0].(*pivMaker).explain() + " Every other holder has a SoftHSM token, which was made beforehand."
 }
 
 func (t *turns) make(ceremony, holder, name string) (stock, error) {

@@ -50,6 +50,9 @@ func (r *rehearsal) prepare() error {
 // issue gives each token's holder a device with a key, and puts what the
 // holders send where the plan expects it.
 func (r *rehearsal) issue(ceremony string, tokens ...string) error {
+	if m, ok := r.maker.(interface{ explain() string }); ok {
+		r.say("%s", m.explain())
+	}
 	for _, token := range tokens {
 		s, err := r.maker.make(ceremony, holderOf(token), token)
 		if err != nil {

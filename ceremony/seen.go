@@ -105,6 +105,8 @@ func (d *seenDevice) print(w io.Writer) {
 	switch {
 	case d.Problem != "":
 		wrapTo(w, "    ! ", "      ", tufmeta.Printable(d.Problem))
+	case len(d.Keys) == 0 && d.Driver == "piv":
+		fmt.Fprintln(w, "    holds no key")
 	case len(d.Keys) == 0:
 		fmt.Fprintln(w, "    no key can be seen without a PIN")
 	}

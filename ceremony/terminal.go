@@ -78,10 +78,23 @@ func atTerminal(prompt string, read func(in *os.File) ([]byte, error)) ([]byte, 
 		return nil, errors.Join(errInterrupted, err)
 	case a := <-answers:
 		if a.err != nil {
+			fmt.Fprintln(out) // what follows does not begin behind the question
 			return nil, &hinted{fmt.Errorf("asking: nothing was typed: %w", a.err), "run the command again and type the answer, then Enter"}
 		}
 		return a.text, nil
 	}
+}
+
+func (t terminal) Reveal(secret, question string) (string, error) {
+	answer, err := t.Line(secret + question)
+	if in, out, opened := openTerminal(); opened == nil {
+		in.Close()
+		// Up by the lines of the secret and the one with the answer, and clear
+		// what is below (ECMA-48, CUU and ED).
+		fmt.Fprintf(out, "\x1b[%dA\x1b[J", strings.Count(secret, "\n")+1)
+		out.Close()
+	}
+	return answer, err
 }
 
 // Countdown writes over one line of the terminal, and leaves it empty.

@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/hsm/attest"
 )
@@ -16,28 +18,33 @@ func tokenCommand(env *environment) *cobra.Command {
 		Args:  known,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	for _, sub := range []*cobra.Command{tokenListCommand(env), tokenShowCommand(env), tokenProvisionCommand(env), tokenAttestCommand(env), tokenResetCommand(env)} {
+	for _, sub := range []*cobra.Command{tokenListCommand(env), tokenShowCommand(env), tokenProvisionCommand(env), tokenAttestCommand(env), tokenUnblockCommand(env), tokenResetCommand(env)} {
 		c.AddCommand(sub)
 	}
 	return c
 }
 
 // readRoster reads who has which token, for the commands that say whose a
-// device is. No folder is no error: then nobody has any.
+// device is. The plan may be unfinished, and keys may be missing. No folder is
+// no error: then nobody has any.
 func readRoster(dir string) (*roster.Roster, error) {
 	if dir == "" {
-		return &roster.Roster{}, nil
+		return nobody, nil
 	}
 	files, err := readFolder(dir)
 	if err != nil {
 		return nil, err
 	}
-	p, err := readPlan(files)
+	devices, err := plan.ParseDevices(files[folder.Plan])
 	if err != nil {
 		return nil, err
 	}
-	return &p.Roster, nil
+	devices.Roster.LoadKeysThere(files)
+	return &devices.Roster, nil
 }
+
+// nobody is the roster of no plan.
+var nobody = &roster.Roster{}
 
 // attestHint says what to do about evidence that does not hold.
 func attestHint(err error) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/x509"
 	"errors"
@@ -136,8 +137,13 @@ func (a asked) binds(facts attest.Facts, file string) error {
 func findEvidence(env *environment, from string) (asked, error) {
 	if !isURI(from) {
 		text, err := os.ReadFile(from)
-		if err != nil {
-			return asked{}, hint(fmt.Errorf("reading the attestation: %w", err), "name a file, or a device by its URI; `ceremony token list` shows them")
+		switch {
+		case err != nil:
+			return asked{}, hint(fmt.Errorf("reading the attestation: %w", err), "name a file with evidence, or a device: %s", uriHint(from))
+		case bytes.Contains(text, []byte("PUBLIC KEY")):
+			return asked{}, hint(fmt.Errorf("reading the attestation: %q is a public key", from), "the evidence is the file beside it whose name ends in .attestation.pem")
+		case bytes.Contains(text, []byte("plan.yaml")):
+			return asked{}, hint(fmt.Errorf("reading the attestation: %q is a bundle", from), "`ceremony verify BUNDLE --trusted-root ROOT` reads the evidence in it")
 		}
 		evidence, err := attest.ParseEvidence(text)
 		return asked{Evidence: evidence}, attestHint(err)
@@ -173,7 +179,7 @@ func onlyKey(device hsm.Token, uri string) (hsm.Key, error) {
 				return key, nil
 			}
 		}
-		return hsm.Key{}, fmt.Errorf("looking for a key at %q: %w", uri, hsm.ErrNotFound)
+		return hsm.Key{}, hint(fmt.Errorf("looking for a key at %q: the device is here, and slot %s holds none", uri, slot), "`ceremony token show %s` shows what it holds", strings.TrimSuffix(uri, ";slot="+slot))
 	}
 	if len(keys) != 1 {
 		return hsm.Key{}, fmt.Errorf("looking for a key at %q: the device has %s, and the URI must name one", uri, plural(len(keys), "key"))

@@ -44,6 +44,7 @@ for no PIN and changes nothing.`,
 // sight is everything that was seen, and what could not be looked at.
 type sight struct {
 	Devices []seenDevice `json:"devices"`
+	Problem string       `json:"problem,omitempty"` // why YubiKeys could not be looked for
 	Notes   []string     `json:"notes"`
 }
 
@@ -73,7 +74,7 @@ func (s *sight) note(format string, args ...any) {
 func (s *sight) yubiKeys(people *roster.Roster) {
 	devices, err := piv.List()
 	if err != nil {
-		s.note("YubiKeys: %v", err)
+		s.Problem = err.Error()
 		return
 	}
 	readers, _ := piv.Readers()
@@ -155,7 +156,10 @@ func visibleKeys(uri string) ([]hsm.Key, error) {
 }
 
 func (s *sight) print(w io.Writer) {
-	if len(s.Devices) == 0 {
+	switch {
+	case s.Problem != "":
+		wrapTo(w, "YubiKeys could not be looked for: ", "  ", tufmeta.Printable(s.Problem))
+	case len(s.Devices) == 0:
 		fmt.Fprintln(w, "No device is plugged in.")
 	}
 	for i, d := range s.Devices {

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/durable"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
@@ -89,6 +91,9 @@ func newProvisioning(env *environment, dir, token, uri string) (*provisioning, e
 	if err != nil {
 		return nil, err
 	}
+	if drafted, err := files.Versions(folder.Payload); err != nil || len(drafted) > 0 {
+		return nil, errors.Join(err, hint(errors.New("provisioning: the folder has been drafted, and one more key would make it another event"), "provision in a copy of the folder from before `ceremony draft`"))
+	}
 	if uri == "" {
 		if t, ok := devices.Roster.Token(token); ok {
 			uri = t.URI
@@ -99,12 +104,15 @@ func newProvisioning(env *environment, dir, token, uri string) (*provisioning, e
 			"give --uri \"piv:serial=14470876;slot=9c\", with the number on the back of the device; `ceremony token list` shows those that are there")
 	}
 	if scheme, _, _ := strings.Cut(uri, ":"); scheme != "piv" {
-		return nil, hint(fmt.Errorf("provisioning %q: only YubiKeys are provisioned: %w", uri, hsm.ErrUnsupported),
-			"make the key with the tools that came with the device, and put its public half into keys/")
+		remedy := "make the key with the tools that came with the device, and put its public half into keys/"
+		if digits(uri) {
+			remedy = uriHint(uri)
+		}
+		return nil, hint(fmt.Errorf("provisioning %q: only YubiKeys are provisioned, which are named piv:serial=…;slot=…: %w", uri, hsm.ErrUnsupported), "%s", remedy)
 	}
 	p := &provisioning{env: env, dir: dir, name: token, plan: devices, files: files, now: env.today()}
 	if p.uri, err = piv.Parse(uri); err != nil {
-		return nil, hint(err, "give --uri \"piv:serial=14470876;slot=9c\"")
+		return nil, hint(err, "%s", uriHint(uri))
 	}
 	return p, p.plannable()
 }
@@ -138,17 +146,58 @@ func (p *provisioning) look() (err error) {
 	seen := describeDevice(p.state.Info, &p.plan.Roster)
 	wrapTo(p.env.out, "", "  ", fmt.Sprintf("Token %s will be a key in slot %s of this device: %s.", p.name, p.uri.Slot, seen.title()))
 	policy := p.plan.Policy
-	wrapTo(p.env.out, "", "  ", fmt.Sprintf("The plan asks for: PIN %s, touch %s, management key %s.", policy.PIN, policy.Touch, policy.ManagementKey))
-	if err := p.rightWorld(); err != nil {
+	asks := fmt.Sprintf("The plan asks for: PIN %s, touch %s, management key %s", policy.PIN, policy.Touch, policy.ManagementKey)
+	if policy.Firmware != "" {
+		asks += ", firmware " + policy.Firmware + " or newer"
+	}
+	wrapTo(p.env.out, "", "  ", asks+".")
+	if err := errors.Join(p.rightWorld(), p.newEnough()); err != nil {
 		return err
 	}
-	if policy.Firmware != "" {
-		if below, err := attest.FirmwareBelow(p.state.Info.Firmware, policy.Firmware); err != nil || below {
-			return errors.Join(err, hint(fmt.Errorf("provisioning: the device has firmware %s, and the plan asks for %s or newer", p.state.Info.Firmware, policy.Firmware),
-				"nothing was changed; firmware cannot be updated, so use a newer device"))
+	p.remark()
+	return p.slotIsFree()
+}
+
+// newEnough refuses a device that draft will refuse, before it is changed.
+func (p *provisioning) newEnough() error {
+	policy := p.plan.Policy
+	waived := slices.ContainsFunc(p.plan.Waivers, func(w check.Waiver) bool { return w.Check == "ATTEST-FIRMWARE" && w.Subject == p.name })
+	if policy.Firmware == "" || policy.Attestation != plan.Required || waived {
+		return nil
+	}
+	below, err := attest.FirmwareBelow(p.state.Info.Firmware, policy.Firmware)
+	if err != nil || !below {
+		return err
+	}
+	return hint(fmt.Errorf("provisioning: the device has firmware %s, and the plan asks for %s or newer", p.state.Info.Firmware, policy.Firmware),
+		"nothing was changed; firmware cannot be updated: use a newer device, or have the plan waive ATTEST-FIRMWARE for %q, with the reason", p.name)
+}
+
+// remark says what may be a mistake and need not be one.
+func (p *provisioning) remark() {
+	if _, planned := p.plan.Roster.Token(p.name); !planned {
+		wrapTo(p.env.out, "Note: ", "  ", fmt.Sprintf("the plan has no token %s yet.", p.name))
+	}
+	for _, s := range p.state.Slots {
+		if s.Slot != p.uri.Slot {
+			wrapTo(p.env.out, "Note: ", "  ", fmt.Sprintf("slot %s of the device holds a key already%s. One theft would take both.", s.Slot, p.ownedBy(s.Public)))
 		}
 	}
-	return p.slotIsFree()
+}
+
+// ownedBy says whose key it is, by the files in keys/.
+func (p *provisioning) ownedBy(public any) string {
+	for name, data := range p.files {
+		file, inKeys := strings.CutPrefix(name, folder.Keys+"/")
+		token, isKey := strings.CutSuffix(file, ".pem")
+		if !inKeys || !isKey || strings.HasSuffix(token, ".attestation") {
+			continue
+		}
+		if key, err := tufmeta.ParsePEM(data); err == nil && samePublic(key, public) {
+			return ", that of token " + token
+		}
+	}
+	return ""
 }
 
 // rightWorld keeps rehearsals on virtual cards, and virtual cards in rehearsals,
@@ -175,15 +224,15 @@ func (p *provisioning) slotIsFree() error {
 		return hint(fmt.Errorf("provisioning: slot %s holds a certificate, and no key that can be read", p.uri.Slot), "it is not this command's to remove: choose another slot, or another device")
 	case key == nil && written:
 		return hint(fmt.Errorf("provisioning: %s is there already, and slot %s is empty", p.file("pem"), p.uri.Slot),
-			"the key in the file is in another device or slot; remove the file if nobody needs it")
+			"the plan's key of this token is in another device or slot; a new key gets a new token name")
 	case key == nil:
 		return nil
 	case written && samePublic(public, key.Public):
 		fmt.Fprintf(p.env.out, "Slot %s holds the key of %s: going on from there.\n", p.uri.Slot, p.file("pem"))
 		return nil
 	case written, key.Origin != piv.Generated, p.hasCertificate():
-		return hint(fmt.Errorf("provisioning: slot %s holds another key already", p.uri.Slot),
-			"nothing was changed; choose another slot, or another device. `ceremony token reset %s` wipes all keys of the device", piv.URI{Serial: p.uri.Serial})
+		return hint(fmt.Errorf("provisioning: slot %s holds another key already%s", p.uri.Slot, p.ownedBy(key.Public)),
+			"nothing was changed; if that is the token you mean, name it with --token; else choose another slot, or another device")
 	}
 	return p.adopt()
 }
@@ -197,7 +246,7 @@ func (p *provisioning) adopt() error {
 	if err == nil && strings.TrimSpace(typed) != p.uri.SerialText() {
 		err = errors.New("provisioning: another number was typed")
 	}
-	return hint(err, "nothing was changed; choose another slot, or wipe the device with `ceremony token reset %s`", piv.URI{Serial: p.uri.Serial})
+	return hint(err, "nothing was changed; run the command again and type the number on the back of the device, or choose another slot if the key is not yours")
 }
 
 func (p *provisioning) slotKey() *piv.SlotInfo {
@@ -248,7 +297,12 @@ func (p *provisioning) close() error {
 // finish says what goes into the plan.
 func (p *provisioning) finish() error {
 	fmt.Fprintln(p.env.out)
-	wrapTo(p.env.out, "", "", fmt.Sprintf("Done. %s and %s are public: send them to whoever writes the plan, and say the key's fingerprint on the phone. The plan needs these lines:", p.file("pem"), p.file("attestation.pem")))
+	fingerprint, err := tufmeta.Fingerprint(p.slotKey().Public)
+	if err != nil {
+		return err
+	}
+	wrapTo(p.env.out, "", "", fmt.Sprintf("Done. %s and %s are public: send them to whoever writes the plan, and read the key's fingerprint to them on the phone. SHA-256:", p.file("pem"), p.file("attestation.pem")))
+	fmt.Fprintf(p.env.out, "      %s\nThe plan needs these lines:\n", fingerprint)
 	s := stock{uri: p.uri.String(), model: p.state.Info.Model, serial: p.uri.SerialText(), evidence: []byte{}}
 	fmt.Fprint(p.env.out, s.entry(p.name))
 	return nil
@@ -267,7 +321,7 @@ func (p *provisioning) hint(err error) error {
 		return hint(err, "insert the device again and run %s: it goes on from there", again)
 	case errors.Is(err, hsm.ErrPINLocked), errors.Is(err, piv.ErrPUKLocked):
 		return hint(err, "a new device whose PIN is locked has nothing to lose: `ceremony token reset %s` wipes it", piv.URI{Serial: p.uri.Serial})
-	case errors.Is(err, hsm.ErrNotFound):
+	case errors.Is(err, hsm.ErrNotFound), errors.Is(err, piv.ErrNoService), errors.Is(err, piv.ErrInUse):
 		return lookHint(err)
 	}
 	return hint(err, "run %s again: it goes on from where it stopped, or says what to undo", again)

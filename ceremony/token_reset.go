@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tufceremony/ceremony/internal/roster"
 	"tufceremony/hsm/piv"
 )
 
@@ -26,7 +25,7 @@ for the serial number to be typed. Nothing brings the keys back.`,
 func runTokenReset(env *environment, text string) (err error) {
 	u, err := piv.ParseDevice(text)
 	if err != nil {
-		return hint(err, "name the device as a whole: piv:serial=14470876")
+		return hint(err, "%s", uriHint(text))
 	}
 	if u.Slot != 0 {
 		return hint(fmt.Errorf("resetting %q: a slot cannot be wiped alone, and all the others would go with it", text), "name the device as a whole: %s", piv.URI{Serial: u.Serial})
@@ -40,7 +39,6 @@ func runTokenReset(env *environment, text string) (err error) {
 	if err != nil {
 		return lookHint(err)
 	}
-	nobody := &roster.Roster{}
 	seen := describeDevice(state.Info, nobody)
 	for _, slot := range state.Slots {
 		seen.Keys = append(seen.Keys, describeSlot(slot, nobody))
@@ -51,7 +49,10 @@ func runTokenReset(env *environment, text string) (err error) {
 	if err == nil && strings.TrimSpace(typed) != u.SerialText() {
 		err = errors.New("resetting: another number was typed")
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errStopped):
+		return &hinted{errStopped, "nothing was changed"}
+	case err != nil:
 		return hint(err, "nothing was changed")
 	}
 	if err := admin.Reset(); err != nil {

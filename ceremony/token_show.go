@@ -49,6 +49,9 @@ func runTokenShow(env *environment, uri, dir string, json bool) error {
 	if err != nil {
 		return err
 	}
+	if !isURI(uri) {
+		return hint(fmt.Errorf("showing %q: that is no URI of a device", uri), "%s", uriHint(uri))
+	}
 	s, err := lookAt(env, uri, people)
 	if err != nil {
 		return lookHint(fmt.Errorf("showing %q: %w", uri, err))
@@ -162,10 +165,28 @@ func slotOf(uri string) string {
 
 // lookHint says what to do where a device could not be looked at.
 func lookHint(err error) error {
-	if errors.Is(err, hsm.ErrNotFound) {
+	switch {
+	case errors.Is(err, piv.ErrNoService), errors.Is(err, piv.ErrInUse):
+		return hint(err, "nothing was asked of the device; run the command again then")
+	case errors.Is(err, hsm.ErrNotFound):
 		return hint(err, "insert the device; `ceremony token list` shows those that are there")
 	}
 	return hint(err, "`ceremony token list` shows the devices and their URIs")
+}
+
+// uriHint says how a device is named, to somebody who typed something else.
+func uriHint(typed string) string {
+	switch serial, _ := strings.CutPrefix(typed, "piv:serial="); {
+	case digits(typed):
+		return fmt.Sprintf("a YubiKey is named by the serial number on its back: piv:serial=%s", typed)
+	case serial != typed && digits(serial):
+		return fmt.Sprintf("write \"%s;slot=9c\", in quotes: without them the shell ends the command at the semicolon", typed)
+	}
+	return "`ceremony token list` shows the devices and their URIs"
+}
+
+func digits(text string) bool {
+	return text != "" && strings.Trim(text, "0123456789") == ""
 }
 
 // keyType names a public key as people do.

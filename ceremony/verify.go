@@ -134,7 +134,7 @@ func printProof(w io.Writer, f *verify.Facts, data []byte) {
 	}
 	fmt.Fprintln(w)
 	wrapTo(w, "Proved: ", "  ", "which keys signed which bytes, and that the thresholds are reached. go-tuf agrees.")
-	wrapTo(w, "Not proved, only stated by those who sealed: ", "  ", fmt.Sprintf("names and devices, findings and waivers, and the record (%s in %s).", plural(lines, "act"), plural(len(f.Record), "chain")))
+	wrapTo(w, "Not proved, only stated by those who sealed: ", "  ", fmt.Sprintf("names, devices that have attested nothing, findings and waivers, and the record (%s in %s).", plural(lines, "act"), plural(len(f.Record), "chain")))
 	if p.Kind == plan.Genesis {
 		wrapTo(w, "", "  ", "A genesis begins with its own root: that the bundle agrees with it proves little. Compare the event ID with minutes that reached you another way.")
 	}

@@ -20,7 +20,7 @@ const (
 // before the card locks, what matters is that it is none of the first guesses.
 // The error does not hold the PIN.
 func WeakPIN(pin []byte) error {
-	if err := weak(pin); err != nil {
+	if err := weak(pin, minPIN); err != nil {
 		return fmt.Errorf("the PIN %w", err)
 	}
 	return nil
@@ -29,20 +29,16 @@ func WeakPIN(pin []byte) error {
 // WeakPUK is WeakPIN for the PUK, which must have 8 characters: it is typed
 // once in years, and whoever has it has the PIN.
 func WeakPUK(puk []byte) error {
-	err := weak(puk)
-	if err == nil && len(puk) != maxPIN {
-		err = fmt.Errorf("has %d characters: choose one of 8", len(puk))
-	}
-	if err != nil {
+	if err := weak(puk, maxPIN); err != nil {
 		return fmt.Errorf("the PUK %w", err)
 	}
 	return nil
 }
 
-func weak(secret []byte) error {
+func weak(secret []byte, least int) error {
 	switch {
-	case len(secret) < minPIN:
-		return fmt.Errorf("is shorter than %d characters", minPIN)
+	case len(secret) < least:
+		return fmt.Errorf("is shorter than %d characters", least)
 	case len(secret) > maxPIN:
 		return fmt.Errorf("is longer than %d characters", maxPIN)
 	case bytes.ContainsFunc(secret, notTypable):
@@ -52,7 +48,7 @@ func weak(secret []byte) error {
 	case steps(secret, 0):
 		return errors.New("is one character over and over")
 	case steps(secret, 1), steps(secret, -1):
-		return errors.New("runs up or down")
+		return errors.New("is a run of neighbours, like 345678")
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/roster"
 )
@@ -50,6 +51,7 @@ type Devices struct {
 	Rehearsal bool
 	Policy    *Policy // nil where the plan asks nothing
 	Roster    roster.Roster
+	Waivers   []check.Waiver
 }
 
 // ParseDevices reads what a plan says of devices, while the rest of it may
@@ -62,10 +64,11 @@ func ParseDevices(data []byte) (*Devices, error) {
 		p := &Plan{Rehearsal: f.Rehearsal}
 		v.want(f.Format == Format, "format", fmt.Sprintf("is %q", f.Format), formatRemedy)
 		v.devices(f, p)
+		v.waivers(f, p)
 		if v.err != nil {
 			return nil, v.err
 		}
-		return &Devices{p.Rehearsal, p.Policy, p.Roster}, nil
+		return &Devices{p.Rehearsal, p.Policy, p.Roster, p.Waivers}, nil
 	})
 }
 

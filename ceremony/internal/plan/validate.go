@@ -35,10 +35,7 @@ func validate(f *file, at *locator) (*Plan, error) {
 	v.want(!p.Closes.After(p.Opens.AddDate(0, 0, 31)), "window.closes", "is more than 31 days after window.opens", "a ceremony takes a day or a few; end it sooner")
 	v.devices(f, p)
 	v.sections(f, p)
-	for i, w := range f.Waivers {
-		v.waiver(fmt.Sprintf("waivers[%d]", i), w)
-		p.Waivers = append(p.Waivers, check.Waiver(w))
-	}
+	v.waivers(f, p)
 	if v.err != nil {
 		return nil, v.err
 	}
@@ -187,6 +184,13 @@ func (v *validator) path(field, path string, seen map[string]bool) {
 	v.want(ok, field, fmt.Sprintf("is %q", path), "write the path as clients ask for it: relative and plain, with no .., \\, ?, # or % in it")
 	v.want(!seen[path], field, fmt.Sprintf("is %q, which stands twice", path), "add or remove a path once")
 	seen[path] = true
+}
+
+func (v *validator) waivers(f *file, p *Plan) {
+	for i, w := range f.Waivers {
+		v.waiver(fmt.Sprintf("waivers[%d]", i), w)
+		p.Waivers = append(p.Waivers, check.Waiver(w))
+	}
 }
 
 func (v *validator) waiver(at string, w waiver) {

@@ -85,6 +85,9 @@ func (r *reviewer) twice(root *tufmeta.Root, role string) []check.Result {
 		// Names are compared as people read them, not as bytes.
 		holder, serial := strings.ToLower(strings.TrimSpace(t.Holder)), r.serial(t)
 		subject := role + " " + t.Name
+		if t.Lost && root == r.newRoot {
+			results = append(results, check.New("DEVICE-LOST", subject, "token %s is lost, and stays listed", t.Name))
+		}
 		if first := holders[holder]; first != nil {
 			results = append(results, check.New("HOLDER-DUPLICATE", subject, "tokens %s and %s both belong to %s", first.Name, t.Name, tufmeta.Printable(t.Holder)))
 		}

@@ -97,6 +97,17 @@ func (r *Roster) LoadKeys(files folder.Files) error {
 	return r.distinct()
 }
 
+// LoadKeysThere reads the public keys that are there and can be read, for
+// screens that say whose a device is while a plan is being written. Nothing is
+// decided by them.
+func (r *Roster) LoadKeysThere(files folder.Files) {
+	for _, t := range r.Tokens() {
+		if public, err := tufmeta.ParsePEM(files[t.KeyFile]); err == nil {
+			t.Key, _ = keyObject(public)
+		}
+	}
+}
+
 func keyObject(public any) (*tufmeta.Key, error) {
 	if ec, ok := public.(*ecdsa.PublicKey); ok {
 		return tufmeta.NewKey(ec)

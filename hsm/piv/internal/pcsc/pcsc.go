@@ -60,7 +60,7 @@ const (
 // Errors that callers branch on.
 var (
 	// ErrNoService: no smart card service runs, or it has stopped.
-	ErrNoService = errors.New("the smart card service is not running: start pcscd")
+	ErrNoService = errors.New("the smart card service is not running: start pcscd (`systemctl start pcscd.socket`)")
 	// ErrInUse: another connection keeps this one out.
 	ErrInUse = errors.New("another program is using the card")
 	// ErrGone: there is no card in the reader, the reader is no longer there,
