@@ -75,7 +75,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if d, err := plan.ParseDevices(data); err != nil || !reflect.DeepEqual(d, &plan.Devices{Rehearsal: p.Rehearsal, Policy: p.Policy, Roster: p.Roster}) {
+		if d, err := plan.ParseDevices(data); err != nil || !reflect.DeepEqual(d, &plan.Devices{Rehearsal: p.Rehearsal, Policy: p.Policy, Roster: p.Roster, Waivers: p.Waivers}) {
 			t.Fatalf("what it says of devices is read as %+v, %v", d, err)
 		}
 		again, err := plan.Parse(p.Text())
