@@ -92,7 +92,10 @@ func (s *signing) match(device hsm.Token) (hsm.Key, error) {
 	}
 	for _, key := range keys {
 		if fingerprint, err := tufmeta.Fingerprint(key.Public); err == nil && fingerprint == s.token.Key.Fingerprint() {
-			err := realOrRehearsed(s.report.Plan.Rehearsal, madeForRehearsals(device, info, key, s.now))
+			made, err := madeForRehearsals(device, info, s.now)
+			if err == nil {
+				err = realOrRehearsed(s.report.Plan.Rehearsal, made)
+			}
 			if err != nil {
 				err = fmt.Errorf("signing: %w", err)
 			}
@@ -155,18 +158,26 @@ func realOrRehearsed(rehearsal, made bool) error {
 }
 
 // madeForRehearsals says whether a token can be none of the real day: by its
-// label, or, where it attests its keys, because its maker's root is the one of
-// virtual cards.
-func madeForRehearsals(device hsm.Token, info hsm.Info, key hsm.Key, at time.Time) bool {
-	if info.Driver != "piv" {
-		return info.Driver == "soft" || strings.HasPrefix(info.Label, rehearsalLabel)
+// label, or, of a YubiKey, by the factory's certificate, whose root is another
+// one on virtual cards. Where that cannot be read nothing is known, which is an
+// error on either day.
+func madeForRehearsals(device hsm.Token, info hsm.Info, at time.Time) (bool, error) {
+	if info.Driver == "piv" {
+		return virtualCard(device.(interface{ FactoryCertificate() ([]byte, error) }), at)
 	}
-	evidence, err := fetchEvidence(device, key)
+	// OpenSC and Yubico's own module name a token by the certificate in a slot,
+	// which whoever sets up the device chooses.
+	byCertificate := info.Manufacturer == "piv_II" || strings.HasPrefix(info.Manufacturer, "Yubico")
+	return info.Driver == "soft" || strings.HasPrefix(info.Label, rehearsalLabel) && !byCertificate, nil
+}
+
+func virtualCard(device interface{ FactoryCertificate() ([]byte, error) }, at time.Time) (bool, error) {
+	certificate, err := device.FactoryCertificate()
 	if err != nil {
-		return false
+		return false, hint(fmt.Errorf("telling a device from a virtual card: %w", err), "a device that does not show its factory's certificate is not signed with; if it happens again put it aside")
 	}
-	_, err = judgeEvidence(evidence, key, attest.Rehearsal(), at)
-	return err == nil
+	_, err = attest.VerifyDevice(certificate, attest.Rehearsal(), at)
+	return err == nil, nil
 }
 
 func deviceName(info hsm.Info) string {
@@ -190,7 +201,7 @@ func (p *pinPrompter) PIN(r hsm.PINRequest) ([]byte, error) {
 	switch {
 	case r.TriesLeft == 1:
 		tries = "1 try left"
-		if err := p.lastTry(r.Device); err != nil {
+		if err := lastTry(p.env, "PIN", "only the "+opener(r.Device)+" opens the device again"); err != nil {
 			return nil, err
 		}
 	case r.TriesLeft != hsm.Unknown:
@@ -207,13 +218,13 @@ func (p *pinPrompter) PIN(r hsm.PINRequest) ([]byte, error) {
 
 // lastTry has the holder say that the last try is to be spent: a hand that
 // types a PIN by habit would otherwise lock the device.
-func (p *pinPrompter) lastTry(device hsm.Info) error {
+func lastTry(env *environment, what, costs string) error {
 	const words = "last try"
-	typed, err := p.env.ask.Line(fmt.Sprintf("\nOne PIN try is left on token %s.\nA wrong PIN now locks the device, and only the %s opens it again.\nType %q to go on: ", p.name, opener(device), words))
+	typed, err := env.ask.Line(fmt.Sprintf("\nOne %s try is left.\nA wrong %s now locks it, and %s.\nType %q to go on: ", what, what, costs, words))
 	if err == nil && typed != words {
 		err = errors.New("asking for the last try: something else was typed")
 	}
-	return hint(err, "no PIN was asked for, and the try is still there; let the others sign, or come back with the right PIN")
+	return hint(err, "no %s was asked for, and the try is still there; let the others sign, or come back with the right one", what)
 }
 
 // opener is what opens a device whose PIN is locked.

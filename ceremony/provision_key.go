@@ -12,6 +12,7 @@ import (
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm"
+	"tufceremony/hsm/attest"
 	"tufceremony/hsm/piv"
 )
 
@@ -57,7 +58,11 @@ func (p *provisioning) attestKey() error {
 // signs anew each time, so the two differ, and either is as good.
 func (p *provisioning) evidence() ([]byte, error) {
 	if text, ok := p.files[p.file("attestation.pem")]; ok {
-		return text, nil
+		old, err := attest.ParseEvidence(text)
+		if err == nil && !samePublic(old.Leaf.PublicKey, p.slotKey().Public) {
+			err = hint(fmt.Errorf("reading %s: it is evidence of another key than the one in slot %s", p.file("attestation.pem"), p.uri.Slot), "find out where the file comes from; a new key gets a new token name")
+		}
+		return text, err
 	}
 	chain, err := p.admin.Attest(p.uri.Slot)
 	if err != nil {
@@ -119,7 +124,7 @@ func (p *provisioning) storeCertificate() error {
 		return nil
 	}
 	p.begin("A certificate beside the key, so that other programs see it.")
-	certificate, err := piv.PlaceholderCertificate(p.slotKey().Public, p.name, p.env.random)
+	certificate, err := piv.PlaceholderCertificate(p.slotKey().Public, "TUF key "+p.name, p.env.random)
 	if err != nil {
 		return err
 	}

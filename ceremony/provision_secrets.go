@@ -16,8 +16,11 @@ import (
 // setPIN replaces the factory's PIN. Before firmware 5.3 a device does not say
 // whether it still has that one, and the holder types the present one.
 func (p *provisioning) setPIN() error {
+	if p.complete() {
+		return nil
+	}
 	if p.state.PIN.Factory == piv.No {
-		p.begin("The PIN. It is no longer the factory's, and stays as it is.")
+		p.begin("The PIN. It is no longer the factory's: an earlier run has set it.")
 		return nil
 	}
 	p.begin("The PIN. Choose 6 to 8 characters that you will remember and nobody can guess. Digits can be typed on every keyboard. Three wrong ones lock the device.")
@@ -26,7 +29,7 @@ func (p *provisioning) setPIN() error {
 		return err
 	}
 	defer clear(old)
-	if p.pin, err = choose(p.env, "PIN", piv.WeakPIN); err != nil {
+	if p.pin, err = choose(p.env, "PIN", p.fit(piv.WeakPIN)); err != nil {
 		return err
 	}
 	if err := p.admin.ChangePIN(old, p.pin); err != nil {
@@ -36,11 +39,16 @@ func (p *provisioning) setPIN() error {
 	return nil
 }
 
-// setPUK replaces the factory's PUK.
+// setPUK replaces the factory's PUK. One that is no longer the factory's must be
+// the holder's: somebody who has prepared the device would keep it, and could
+// set a PIN of theirs.
 func (p *provisioning) setPUK() error {
-	if p.state.PUK.Factory == piv.No {
-		p.begin("The PUK. It is no longer the factory's, and stays as it is.")
+	if p.complete() {
 		return nil
+	}
+	if p.state.PUK.Factory == piv.No {
+		p.begin("The PUK. It is no longer the factory's: type the one that you set in an earlier run.")
+		return p.provePUK()
 	}
 	p.begin("The PUK. It sets a new PIN when the PIN is locked. Choose 8 characters, write them on paper, and put that into the safe: not where the device is.")
 	old, err := p.present("PUK", p.state.PUK, piv.FactoryPUK())
@@ -48,7 +56,7 @@ func (p *provisioning) setPUK() error {
 		return err
 	}
 	defer clear(old)
-	puk, err := choose(p.env, "PUK", piv.WeakPUK)
+	puk, err := choose(p.env, "PUK", p.fit(piv.WeakPUK))
 	if err != nil {
 		return err
 	}
@@ -60,6 +68,32 @@ func (p *provisioning) setPUK() error {
 	return nil
 }
 
+// provePUK has the holder type the PUK, and the device compare it: it is
+// replaced by itself.
+func (p *provisioning) provePUK() error {
+	puk, err := p.typed("PUK", p.state.PUK)
+	if err != nil {
+		return hint(err, "whoever does not know the PUK did not set it; a device that holds no key is made new: %s", p.wipe())
+	}
+	defer clear(puk)
+	return hint(p.admin.ChangePUK(puk, puk), "think before you run the command again; a device that holds no key is made new: %s", p.wipe())
+}
+
+// fit refuses, besides what is weak, what stands on the device or opens it.
+func (p *provisioning) fit(weak func([]byte) error) func([]byte) error {
+	return func(secret []byte) error {
+		switch {
+		case weak(secret) != nil:
+			return weak(secret)
+		case bytes.Contains([]byte(p.uri.SerialText()), secret), bytes.Contains(secret, []byte(p.uri.SerialText())):
+			return errors.New("it is the number that stands on the device")
+		case p.pin != nil && bytes.Contains(secret, p.pin):
+			return errors.New("it has the PIN in it")
+		}
+		return nil
+	}
+}
+
 // present is the PIN or PUK of now.
 func (p *provisioning) present(what string, state piv.SecretState, factory []byte) ([]byte, error) {
 	if state.Factory == piv.Yes {
@@ -67,6 +101,19 @@ func (p *provisioning) present(what string, state piv.SecretState, factory []byt
 	}
 	fmt.Fprintf(p.env.out, "   This firmware does not tell whether it is still the factory's, %s.\n", factory)
 	fmt.Fprintf(p.env.out, "   If this command was stopped before, it is the one that you set then.\n")
+	return p.typed(what, state)
+}
+
+// typed asks for the PIN or PUK of now, and spends no try without saying so.
+func (p *provisioning) typed(what string, state piv.SecretState) ([]byte, error) {
+	switch state.TriesLeft {
+	case 0:
+		return nil, map[string]error{"PIN": hsm.ErrPINLocked, "PUK": piv.ErrPUKLocked}[what]
+	case 1:
+		if err := lastTry(p.env, what, "only the PUK or a reset helps then"); err != nil {
+			return nil, err
+		}
+	}
 	old, err := p.env.ask.Secret(fmt.Sprintf("   Present %s%s: ", what, triesOf(state)))
 	if err == nil && len(old) == 0 {
 		err = fmt.Errorf("asking for the %s of now: nothing was typed, and no try was spent", what)
@@ -113,40 +160,86 @@ func choose(env *environment, what string, weak func([]byte) error) ([]byte, err
 	}
 }
 
-// setManagementKey replaces the factory's management key, and leaves the new one
-// where the policy says. It is left there before the device takes it: stopped in
-// between, the device still has the factory's.
+// setManagementKey gives the device a random management key, and leaves that
+// where the policy says before the device takes it: stopped in between, the
+// device still has the old one. A key on paper stays as it is: nobody but the
+// holder has it.
 func (p *provisioning) setManagementKey() error {
-	if p.state.Management.Factory == piv.No || p.state.Management.Factory == piv.Unknown && p.state.Management.PINProtected {
-		return p.presentManagementKey()
+	if p.complete() {
+		return nil
 	}
+	printed := p.plan.Policy.ManagementKey == plan.Printed
 	where := "is kept in the device, behind the PIN"
-	if p.plan.Policy.ManagementKey == plan.Printed {
+	if printed {
 		where = "goes on paper, into the safe"
 	}
 	p.begin("The management key, with which slots are changed. It is a random one, of type %s, and %s.", p.admin.ManagementAlgorithm(), where)
-	key, err := p.admin.NewManagementKey()
+	old, paper, err := p.oldManagementKey()
+	defer clear(old)
 	if err != nil {
 		return err
 	}
-	p.manage = key
-	old := piv.FactoryManagementKey()
-	if p.plan.Policy.ManagementKey == plan.Printed {
-		err = p.printManagementKey(key)
-	} else {
-		err = p.storeManagementKey(old, key)
+	if paper && printed {
+		p.manage = bytes.Clone(old)
+		fmt.Fprintln(p.env.out, "   The one on the paper stays as it is.")
+		return nil
+	}
+	if p.manage, err = p.admin.NewManagementKey(); err != nil {
+		return err
+	}
+	if printed {
+		err = p.printManagementKey(p.manage)
+	} else if err = p.needPIN(); err == nil {
+		err = p.admin.StoreManagementKey(p.pin, old, p.manage)
 	}
 	if err == nil {
-		err = p.admin.SetManagementKey(old, key)
+		err = p.admin.SetManagementKey(old, p.manage)
 	}
-	if errors.Is(err, piv.ErrManagementKey) {
-		return hint(err, "it is neither the factory's nor kept in the device; if nobody has it on paper, `ceremony token reset %s` is what is left", piv.URI{Serial: p.uri.Serial})
+	if err == nil {
+		fmt.Fprintln(p.env.out, "   The management key is set.")
 	}
+	return err
+}
+
+// oldManagementKey finds the key that the device has now: the factory's, the one
+// that an earlier run has stored, or the one on paper. The device does not count
+// wrong ones.
+func (p *provisioning) oldManagementKey() (key []byte, paper bool, err error) {
+	state := p.state.Management
+	if state.Factory != piv.No {
+		key = piv.FactoryManagementKey()
+		if err := p.admin.CheckManagementKey(key); !errors.Is(err, piv.ErrManagementKey) {
+			return key, false, err
+		}
+	}
+	if state.PINProtected {
+		if err := p.needPIN(); err != nil {
+			return nil, false, err
+		}
+		key, err := p.admin.ProtectedManagementKey(p.pin)
+		if err == nil {
+			err = p.admin.CheckManagementKey(key)
+		}
+		if err == nil || !errors.Is(err, piv.ErrManagementKey) && !errors.Is(err, hsm.ErrNotFound) {
+			return key, false, err
+		}
+	}
+	typed, err := p.env.ask.Secret("   It is on the paper with the PUK. Type it from there: ")
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	fmt.Fprintln(p.env.out, "   The management key is set.")
-	return nil
+	defer clear(typed)
+	digits := bytes.Join(bytes.Fields(bytes.ToLower(typed)), nil)
+	defer clear(digits)
+	key = make([]byte, hex.DecodedLen(len(digits)))
+	if _, err = hex.Decode(key, digits); err != nil {
+		return nil, false, errors.New("reading the management key: it has 48 or 64 digits, 0 to 9 and a to f")
+	}
+	err = p.admin.CheckManagementKey(key)
+	if errors.Is(err, piv.ErrManagementKey) {
+		err = hint(err, "look at the paper again; if nobody has the key, and the device holds none that is needed: %s", p.wipe())
+	}
+	return key, true, err
 }
 
 // printManagementKey shows the key in groups of four, on the terminal alone, and
@@ -180,42 +273,6 @@ func hexGroups(key []byte) []string {
 		groups = append(groups, text[:4])
 	}
 	return groups
-}
-
-// presentManagementKey gets the key that the device has now, where it is still
-// needed.
-func (p *provisioning) presentManagementKey() error {
-	p.begin("The management key. It is no longer the factory's, and stays as it is.")
-	if p.slotKey() != nil && p.hasCertificate() {
-		return nil // nothing is left to be changed
-	}
-	if !p.state.Management.PINProtected {
-		typed, err := p.env.ask.Secret("   The management key, from the paper: ")
-		if err != nil {
-			return err
-		}
-		defer clear(typed)
-		p.manage = make([]byte, len(typed)/2)
-		n, err := hex.Decode(p.manage, bytes.ToLower(bytes.Join(bytes.Fields(typed), nil)))
-		p.manage = p.manage[:n]
-		if err != nil {
-			return errors.New("reading the management key: it has 32 to 64 digits, 0 to 9 and a to f")
-		}
-		return nil
-	}
-	if err := p.needPIN(); err != nil {
-		return err
-	}
-	key, err := p.admin.ProtectedManagementKey(p.pin)
-	p.manage = key
-	return err
-}
-
-func (p *provisioning) storeManagementKey(old, key []byte) error {
-	if err := p.needPIN(); err != nil {
-		return err
-	}
-	return p.admin.StoreManagementKey(p.pin, old, key)
 }
 
 // needPIN asks for the PIN where an earlier run has set it.

@@ -141,7 +141,9 @@ func catchInterrupts(w io.Writer) *interrupts {
 	go func() {
 		select {
 		case <-i.signals:
-			fmt.Fprintln(w, "\nStopping as soon as the device answers.")
+			// From now on the signals end the program: a device may never answer.
+			signal.Stop(i.signals)
+			fmt.Fprintln(w, "\nStopping as soon as the device answers. Once more stops at once, and may leave\nthe device locked until it answers.")
 			close(i.seen)
 		case <-i.done:
 		}

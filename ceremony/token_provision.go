@@ -4,19 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/durable"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm"
-	"tufceremony/hsm/attest"
 	"tufceremony/hsm/piv"
 )
 
@@ -120,7 +117,7 @@ func newProvisioning(env *environment, dir, token, uri string) (*provisioning, e
 // plannable wants the plan to decide what this command would otherwise have to
 // choose.
 func (p *provisioning) plannable() error {
-	if !plan.TokenName(p.name) {
+	if !plan.TokenName(p.name) || strings.HasSuffix(p.name, ".attestation") {
 		return hint(fmt.Errorf("provisioning token %q: a name has lower-case letters, digits, dot, dash and underscore", p.name), "it is what is typed after `sign --token`")
 	}
 	policy := p.plan.Policy
@@ -133,138 +130,6 @@ func (p *provisioning) plannable() error {
 		}
 	}
 	return nil
-}
-
-// look opens the device, says what it is, and refuses what could not be undone.
-func (p *provisioning) look() (err error) {
-	if p.admin, err = piv.OpenAdmin(p.uri.Serial, p.env.random); err != nil {
-		return err
-	}
-	if p.state, err = p.admin.State(); err != nil {
-		return err
-	}
-	seen := describeDevice(p.state.Info, &p.plan.Roster)
-	wrapTo(p.env.out, "", "  ", fmt.Sprintf("Token %s will be a key in slot %s of this device: %s.", p.name, p.uri.Slot, seen.title()))
-	policy := p.plan.Policy
-	asks := fmt.Sprintf("The plan asks for: PIN %s, touch %s, management key %s", policy.PIN, policy.Touch, policy.ManagementKey)
-	if policy.Firmware != "" {
-		asks += ", firmware " + policy.Firmware + " or newer"
-	}
-	wrapTo(p.env.out, "", "  ", asks+".")
-	if err := errors.Join(p.rightWorld(), p.newEnough()); err != nil {
-		return err
-	}
-	p.remark()
-	return p.slotIsFree()
-}
-
-// newEnough refuses a device that draft will refuse, before it is changed.
-func (p *provisioning) newEnough() error {
-	policy := p.plan.Policy
-	waived := slices.ContainsFunc(p.plan.Waivers, func(w check.Waiver) bool { return w.Check == "ATTEST-FIRMWARE" && w.Subject == p.name })
-	if policy.Firmware == "" || policy.Attestation != plan.Required || waived {
-		return nil
-	}
-	below, err := attest.FirmwareBelow(p.state.Info.Firmware, policy.Firmware)
-	if err != nil || !below {
-		return err
-	}
-	return hint(fmt.Errorf("provisioning: the device has firmware %s, and the plan asks for %s or newer", p.state.Info.Firmware, policy.Firmware),
-		"nothing was changed; firmware cannot be updated: use a newer device, or have the plan waive ATTEST-FIRMWARE for %q, with the reason", p.name)
-}
-
-// remark says what may be a mistake and need not be one.
-func (p *provisioning) remark() {
-	if _, planned := p.plan.Roster.Token(p.name); !planned {
-		wrapTo(p.env.out, "Note: ", "  ", fmt.Sprintf("the plan has no token %s yet.", p.name))
-	}
-	for _, s := range p.state.Slots {
-		if s.Slot != p.uri.Slot {
-			wrapTo(p.env.out, "Note: ", "  ", fmt.Sprintf("slot %s of the device holds a key already%s. One theft would take both.", s.Slot, p.ownedBy(s.Public)))
-		}
-	}
-}
-
-// ownedBy says whose key it is, by the files in keys/.
-func (p *provisioning) ownedBy(public any) string {
-	for name, data := range p.files {
-		file, inKeys := strings.CutPrefix(name, folder.Keys+"/")
-		token, isKey := strings.CutSuffix(file, ".pem")
-		if !inKeys || !isKey || strings.HasSuffix(token, ".attestation") {
-			continue
-		}
-		if key, err := tufmeta.ParsePEM(data); err == nil && samePublic(key, public) {
-			return ", that of token " + token
-		}
-	}
-	return ""
-}
-
-// rightWorld keeps rehearsals on virtual cards, and virtual cards in rehearsals,
-// by the certificate that the factory put into the device.
-func (p *provisioning) rightWorld() error {
-	certificate, err := p.admin.FactoryCertificate()
-	made := false
-	if err == nil {
-		_, err = attest.VerifyDevice(certificate, attest.Rehearsal(), p.now)
-		made = err == nil
-	}
-	if err := realOrRehearsed(p.plan.Rehearsal, made); err != nil {
-		return fmt.Errorf("provisioning: %w; nothing was changed", err)
-	}
-	return nil
-}
-
-// slotIsFree refuses a slot in use, unless the key in it is this token's.
-func (p *provisioning) slotIsFree() error {
-	key := p.slotKey()
-	public, written := p.written()
-	switch {
-	case key == nil && p.state.Occupied(p.uri.Slot):
-		return hint(fmt.Errorf("provisioning: slot %s holds a certificate, and no key that can be read", p.uri.Slot), "it is not this command's to remove: choose another slot, or another device")
-	case key == nil && written:
-		return hint(fmt.Errorf("provisioning: %s is there already, and slot %s is empty", p.file("pem"), p.uri.Slot),
-			"the plan's key of this token is in another device or slot; a new key gets a new token name")
-	case key == nil:
-		return nil
-	case written && samePublic(public, key.Public):
-		fmt.Fprintf(p.env.out, "Slot %s holds the key of %s: going on from there.\n", p.uri.Slot, p.file("pem"))
-		return nil
-	case written, key.Origin != piv.Generated, p.hasCertificate():
-		return hint(fmt.Errorf("provisioning: slot %s holds another key already%s", p.uri.Slot, p.ownedBy(key.Public)),
-			"nothing was changed; if that is the token you mean, name it with --token; else choose another slot, or another device")
-	}
-	return p.adopt()
-}
-
-// adopt takes over a key that an earlier run has made and not written down.
-// Whether it was this command cannot be seen: the holder must say so.
-func (p *provisioning) adopt() error {
-	fmt.Fprintln(p.env.out)
-	wrapTo(p.env.out, "", "", fmt.Sprintf("Slot %s holds a key without a certificate, as this command leaves it when it is stopped. If you began with a device that was new, it is yours.", p.uri.Slot))
-	typed, err := p.env.ask.Line("Type the serial number of the device to go on with that key: ")
-	if err == nil && strings.TrimSpace(typed) != p.uri.SerialText() {
-		err = errors.New("provisioning: another number was typed")
-	}
-	return hint(err, "nothing was changed; run the command again and type the number on the back of the device, or choose another slot if the key is not yours")
-}
-
-func (p *provisioning) slotKey() *piv.SlotInfo {
-	for i, s := range p.state.Slots {
-		if s.Slot == p.uri.Slot {
-			return &p.state.Slots[i]
-		}
-	}
-	return nil
-}
-
-func (p *provisioning) hasCertificate() bool {
-	for _, s := range p.state.Certificates {
-		if s == p.uri.Slot {
-			return true
-		}
-	}
-	return false
 }
 
 // keep writes one of the token's files, or finds it written so before.
@@ -319,8 +184,10 @@ func (p *provisioning) hint(err error) error {
 		return hint(err, "nothing is tried again by itself; think before you run %s again", again)
 	case errors.Is(err, hsm.ErrRemoved):
 		return hint(err, "insert the device again and run %s: it goes on from there", again)
-	case errors.Is(err, hsm.ErrPINLocked), errors.Is(err, piv.ErrPUKLocked):
-		return hint(err, "a new device whose PIN is locked has nothing to lose: `ceremony token reset %s` wipes it", piv.URI{Serial: p.uri.Serial})
+	case (errors.Is(err, hsm.ErrPINLocked) || errors.Is(err, piv.ErrPUKLocked)) && len(p.state.Slots) == 0:
+		return hint(err, "the device holds no key, so nothing is lost: %s", p.wipe())
+	case errors.Is(err, hsm.ErrPINLocked):
+		return hint(err, "the device holds keys; the PUK opens it again: `ceremony token unblock %s`", piv.URI{Serial: p.uri.Serial})
 	case errors.Is(err, hsm.ErrNotFound), errors.Is(err, piv.ErrNoService), errors.Is(err, piv.ErrInUse):
 		return lookHint(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -89,15 +90,17 @@ func lookAt(env *environment, uri string, people *roster.Roster) (*shown, error)
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range devices {
-		if d.Info.Serial == u.SerialText() {
-			s := &shown{seenDevice: describeYubiKey(d, people), Attested: []attestedKey{}}
-			if len(s.Keys) > 0 {
-				u.Slot = d.Slots[0].Slot
-				err = s.attestAll(env, u.String())
-			}
-			return s, err
+	devices = slices.DeleteFunc(devices, func(d piv.Device) bool { return d.Info.Serial != u.SerialText() })
+	if len(devices) > 1 {
+		return nil, hint(fmt.Errorf("%d devices say that they are the one with serial number %s", len(devices), u.SerialText()), "one of them lies: pull one, and look at the other")
+	}
+	if len(devices) == 1 {
+		s := &shown{seenDevice: describeYubiKey(devices[0], people), Attested: []attestedKey{}}
+		if len(s.Keys) > 0 {
+			u.Slot = devices[0].Slots[0].Slot
+			err = s.attestAll(env, u.String())
 		}
+		return s, err
 	}
 	return nil, fmt.Errorf("no YubiKey has serial number %s: %w", u.SerialText(), hsm.ErrNotFound)
 }

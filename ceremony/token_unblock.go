@@ -37,6 +37,14 @@ func runTokenUnblock(env *environment, text string) (err error) {
 	}
 	seen := describeDevice(state.Info, nobody)
 	wrapTo(env.out, "", "  ", seen.title()+".")
+	switch state.PUK.TriesLeft {
+	case 0:
+		return hint(fmt.Errorf("unblocking: %w", piv.ErrPUKLocked), "only `ceremony token reset %s` is left, which destroys the keys; nothing was changed", u)
+	case 1:
+		if err := lastTry(env, "PUK", "only a reset is left then, which destroys the keys"); err != nil {
+			return err
+		}
+	}
 	puk, err := env.ask.Secret(fmt.Sprintf("PUK of the device%s: ", triesOf(state.PUK)))
 	if err != nil {
 		return hint(err, "nothing was changed")

@@ -54,3 +54,23 @@ func (t *token) attest(key hsm.Key) ([][]byte, error) {
 	}
 	return [][]byte{statement.Raw, device.Raw}, nil
 }
+
+// FactoryCertificate is Admin's, in a session for signing.
+func (t *token) FactoryCertificate() (der []byte, err error) {
+	if err := t.alive(); err != nil {
+		return nil, err
+	}
+	t.login.fresh = false
+	var device *x509.Certificate
+	err = t.call(func() (err error) {
+		device, err = t.yubikey.AttestationCertificate()
+		return err
+	})
+	if errors.Is(err, pivgo.ErrNotFound) {
+		err = errNoFactoryCertificate
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the factory's certificate of %s: %w", t, err)
+	}
+	return device.Raw, nil
+}

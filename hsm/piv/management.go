@@ -54,6 +54,12 @@ func (a *Admin) SetManagementKey(old, new []byte) error {
 	})
 }
 
+// CheckManagementKey says whether the device takes a management key: a wrong one
+// is ErrManagementKey. The device does not count.
+func (a *Admin) CheckManagementKey(key []byte) error {
+	return a.do("trying the management key of", func(c *card.Card) error { return a.authenticate(c, key) })
+}
+
 // authenticate gives the management key. It is this package's own and not
 // piv-go's, which panics on short metadata, and has no way to write objects
 // in the same session.

@@ -79,6 +79,9 @@ func (r *reviewer) twice(root *tufmeta.Root, role string) []check.Result {
 	holders, devices := map[string]*roster.Token{}, map[string]*roster.Token{}
 	for _, fingerprint := range inspect.Fingerprints(root, role) {
 		t, ok := r.plan.Roster.ByFingerprint(fingerprint)
+		if ok && t.Holder == "" {
+			results = append(results, check.NewRefusal("HOLDER-ONLINE", role+" "+t.Name, "token %s signs %s, and is listed under online:", t.Name, role))
+		}
 		if !ok || t.Holder == "" {
 			continue
 		}

@@ -82,11 +82,11 @@ func (c *Card) command(instruction, p1, p2 byte, data []byte) ([]byte, error) {
 		data = data[maxCommandData:]
 	}
 	reply, more, err := c.exchange(0, instruction, p1, p2, data)
-	for err == nil && more {
+	for rounds := 0; err == nil && more; rounds++ {
 		var piece []byte
 		piece, more, err = c.exchange(0, insGetResponse, 0, 0, nil)
 		reply = append(reply, piece...)
-		if len(reply) > maxReplyData {
+		if len(reply) > maxReplyData || rounds > maxReplyData/16 {
 			return nil, malformed("it does not end")
 		}
 	}
