@@ -6,6 +6,7 @@ import (
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/evidence"
 	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/quorum"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
@@ -24,6 +25,11 @@ func (r *reviewer) people() {
 		id := "THRESHOLD-NEW"
 		if d.Old {
 			id = "THRESHOLD-OLD"
+		}
+		for _, m := range d.Members(people) {
+			if m.Token != nil && m.Token.Holder == "" && !plan.OnlineRoles[d.Payload.Role] {
+				r.say("HOLDER-ONLINE", d.Payload.Role+" "+m.Token.Name, "token %s signs %s, and is listed under online:", m.Token.Name, d.Payload)
+			}
 		}
 		able := d.Able(people)
 		if able < d.Role.Threshold {
@@ -79,9 +85,6 @@ func (r *reviewer) twice(root *tufmeta.Root, role string) []check.Result {
 	holders, devices := map[string]*roster.Token{}, map[string]*roster.Token{}
 	for _, fingerprint := range inspect.Fingerprints(root, role) {
 		t, ok := r.plan.Roster.ByFingerprint(fingerprint)
-		if ok && t.Holder == "" {
-			results = append(results, check.NewRefusal("HOLDER-ONLINE", role+" "+t.Name, "token %s signs %s, and is listed under online:", t.Name, role))
-		}
 		if !ok || t.Holder == "" {
 			continue
 		}

@@ -264,3 +264,19 @@ func FuzzReplies(f *testing.F) {
 		}
 	})
 }
+
+// endless says that there is more to come, and never gives it.
+type endless struct{ n int }
+
+func (e *endless) Transmit([]byte) ([]byte, error) {
+	e.n++
+	return []byte{0x61, 0xFF}, nil
+}
+
+// A device that never comes to an end is given up.
+func TestEndlessReply(t *testing.T) {
+	wire := &endless{}
+	if err := New(wire).Select(PIV); !errors.Is(err, ErrMalformed) || wire.n > 1000 {
+		t.Errorf("after %d commands: %v", wire.n, err)
+	}
+}
