@@ -86,7 +86,7 @@ func (c *Card) command(instruction, p1, p2 byte, data []byte) ([]byte, error) {
 		var piece []byte
 		piece, more, err = c.exchange(0, insGetResponse, 0, 0, nil)
 		reply = append(reply, piece...)
-		if len(reply) > maxReplyData || rounds > maxReplyData/16 {
+		if len(reply) > maxReplyData || rounds > maxReplyData/256 {
 			return nil, malformed("it does not end")
 		}
 	}
