@@ -89,9 +89,11 @@ func launch(cards []Config) (*Stack, error) {
 	}
 	s, err := launchAs(true, cards, entries)
 	if errors.Is(err, ErrUnavailable) && os.Getuid() == 0 {
-		if s, err := launchAs(false, cards, entries); err == nil {
-			return s, nil
+		asRoot, rootError := launchAs(false, cards, entries)
+		if rootError == nil {
+			return asRoot, nil
 		}
+		err = errors.Join(err, rootError)
 	}
 	return s, err
 }
