@@ -11,6 +11,7 @@ import (
 	"slices"
 	"testing"
 
+	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/roster"
 )
@@ -98,9 +99,10 @@ func HSMs(t testing.TB) *Ceremony {
 	c.Plan.Policy.Firmware, c.Plan.Policy.PIN, c.Plan.Policy.Touch = "2.4.0", "", ""
 	for i, h := range c.Plan.Roster.Holders {
 		token := h.Tokens[0]
-		token.URI, token.Serial = "pkcs11:token=YubiHSM;object=tuf-root", fmt.Sprintf("%d", 1001+i)
+		token.URI, token.Serial = "pkcs11:token=YubiHSM;object=tuf-root?module-path=/usr/lib/yubihsm_pkcs11.so", fmt.Sprintf("%d", 1001+i)
 		c.Files[token.EvidenceFile] = NewMaker(t, "Example Maker Root").HSMEvidence(t, Key(t, token.Name).Public(), YubiHSM(uint32(1001+i)))
 	}
+	c.Files[folder.Plan] = c.Plan.Text()
 	return c
 }
 
@@ -115,15 +117,16 @@ func PSF(t testing.TB, policy plan.Policy) *Ceremony {
 	p.Policy = &policy
 	files := map[string][]byte{policy.Roots: slices.Concat(Read(t, "yubico/yubihsm2-root-ca.pem"), Read(t, "yubico/yubihsm2-sub-ca-6742036.pem"))}
 	names := map[string][]string{}
-	for i, d := range []struct{ folder, serial, module string }{
-		{"0013200460", "13200460", "YubiHSM"}, {"0013200461", "13200461", "YubiHSM"}, {"DENK0102947", "DENK0102947", "Nitrokey"},
+	for i, d := range []struct{ folder, serial, token, module string }{
+		{"0013200460", "13200460", "YubiHSM", "yubihsm_pkcs11.so"}, {"0013200461", "13200461", "YubiHSM", "yubihsm_pkcs11.so"},
+		{"DENK0102947", "DENK0102947", "SmartCard-HSM", "opensc-pkcs11.so"},
 	} {
 		holder := roster.Holder{Name: fmt.Sprintf("holder-%d", i+1)}
 		for _, role := range []string{"root", "targets"} {
 			name, prefix := fmt.Sprintf("%s-%s", holder.Name, role), fmt.Sprintf("psf/%s/%s_", d.folder, d.folder)
-			token := &roster.Token{Name: name, Holder: holder.Name, Serial: d.serial, KeyFile: "keys/" + name + ".pem", URI: "pkcs11:token=" + d.module + ";object=tuf-" + role}
+			token := &roster.Token{Name: name, Holder: holder.Name, Serial: d.serial, KeyFile: "keys/" + name + ".pem", URI: "pkcs11:token=" + d.token + ";object=tuf-" + role + "?module-path=/usr/lib/" + d.module}
 			files[token.KeyFile] = Read(t, prefix+role+"_pubkey.pem")
-			if d.module == "YubiHSM" {
+			if d.token == "YubiHSM" {
 				token.EvidenceFile = "keys/" + name + ".attestation.pem"
 				files[token.EvidenceFile] = derPEM(Read(t, prefix+role+"_attestation.der"), Read(t, prefix+"cert.der"))
 			}
