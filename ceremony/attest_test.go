@@ -58,9 +58,12 @@ func yubikeys(t *testing.T) func(*testscript.TestScript, bool, []string) {
 func attestedBundle(t *testing.T) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) != 3 {
-			ts.Fatalf("usage: attestedbundle rehearsal|real FILE ROOT")
+			ts.Fatalf("usage: attestedbundle rehearsal|real|hsms FILE ROOT")
 		}
-		c := ceremonytest.Attested(t, args[0] == "rehearsal")
+		c := ceremonytest.HSMs(t)
+		if args[0] != "hsms" {
+			c = ceremonytest.Attested(t, args[0] == "rehearsal")
+		}
 		c.Draft()
 		c.Sign("holder-1", "holder-2", "holder-3")
 		sealed := c.Seal()
