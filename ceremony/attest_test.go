@@ -24,11 +24,13 @@ const attestedClock = "2027-01-12T09:00:00Z"
 // yubikeys gives the command that makes a ceremony folder whose keys are all in
 // YubiKeys, not drafted yet, and sets the clock into its window: a rehearsal
 // with cards for rehearsals, a real one with devices of a maker whom the plan
-// names, or the devices of real holders.
+// names, or the devices of real holders. With hsms they are YubiHSMs of such a
+// maker, with psf the HSMs of a real ceremony, where nothing but attestation is
+// asked.
 func yubikeys(t *testing.T) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) != 2 {
-			ts.Fatalf("usage: yubikeys DIR rehearsal|real|sigstore|docker")
+			ts.Fatalf("usage: yubikeys DIR rehearsal|real|sigstore|docker|hsms|psf")
 		}
 		var c *ceremonytest.Ceremony
 		policy := plan.Policy{Attestation: plan.Required, PIN: "always", Touch: "always"}
@@ -37,6 +39,10 @@ func yubikeys(t *testing.T) func(*testscript.TestScript, bool, []string) {
 			c = ceremonytest.Real(t, policy, ceremonytest.Sigstore...)
 		case "docker":
 			c = ceremonytest.Real(t, policy, ceremonytest.Docker...)
+		case "hsms":
+			c = ceremonytest.HSMs(t)
+		case "psf":
+			c = ceremonytest.PSF(t, plan.Policy{Attestation: plan.Required})
 		default:
 			c = ceremonytest.Attested(t, args[1] == "rehearsal")
 		}
@@ -52,9 +58,12 @@ func yubikeys(t *testing.T) func(*testscript.TestScript, bool, []string) {
 func attestedBundle(t *testing.T) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) != 3 {
-			ts.Fatalf("usage: attestedbundle rehearsal|real FILE ROOT")
+			ts.Fatalf("usage: attestedbundle rehearsal|real|hsms FILE ROOT")
 		}
-		c := ceremonytest.Attested(t, args[0] == "rehearsal")
+		c := ceremonytest.HSMs(t)
+		if args[0] != "hsms" {
+			c = ceremonytest.Attested(t, args[0] == "rehearsal")
+		}
 		c.Draft()
 		c.Sign("holder-1", "holder-2", "holder-3")
 		sealed := c.Seal()
@@ -92,6 +101,45 @@ func evidenceCmd(t *testing.T) func(*testscript.TestScript, bool, []string) {
 			ts.Check(differs(&card, name, value))
 		}
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]), issue(t, ceremonytest.Key(t, args[1]).Public(), card), 0o644))
+	}
+}
+
+// hsmEvidenceCmd gives the command that writes what a YubiHSM 2 of the plan's
+// maker attests of a token's key. Words behind say how it differs: serial=9,
+// firmware=2.1.2, origin=2, can=0x10080, label=TEXT; forged: the device has
+// certified itself.
+func hsmEvidenceCmd(t *testing.T) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) < 2 {
+			ts.Fatalf("usage: hsmevidence FILE TOKEN [NAME=VALUE…] [forged]")
+		}
+		last, err := strconv.Atoi(strings.TrimPrefix(args[1], "holder-"))
+		ts.Check(err)
+		h := ceremonytest.YubiHSM(uint32(1000 + last))
+		m := ceremonytest.NewMaker(t, "Example Maker Root")
+		issue := m.HSMEvidence
+		for _, word := range args[2:] {
+			name, value, _ := strings.Cut(word, "=")
+			n, err := strconv.ParseUint(value, 0, 64)
+			switch name {
+			case "forged":
+				issue, err = m.HSMForged, nil
+			case "firmware":
+				_, err = fmt.Sscanf(value, "%d.%d.%d", &h.Firmware[0], &h.Firmware[1], &h.Firmware[2])
+			case "label":
+				h.Label, err = strconv.Unquote(`"` + value + `"`)
+			case "serial":
+				h.Serial = uint32(n)
+			case "origin":
+				h.Origin = byte(n)
+			case "can":
+				h.Capabilities = n
+			default:
+				ts.Fatalf("an HSM has no %q", name)
+			}
+			ts.Check(err)
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]), issue(t, ceremonytest.Key(t, args[1]).Public(), h), 0o644))
 	}
 }
 

@@ -77,31 +77,67 @@ func notAsked(p *plan.Plan) string {
 	return "the new root does not list its key"
 }
 
+// pair is a line of two facts.
+type pair struct {
+	left, right         string
+	leftFact, rightFact attest.Fact
+}
+
 // printFacts shows what a device has attested, two facts a line, and under them
-// why one is unknown. That FIPS is a no needs no reason.
+// why one is unknown.
 func printFacts(w io.Writer, f attest.Facts) {
-	wrapTo(w, "      chain to   ", "                 ", factText(f.Chain))
-	for _, pair := range []struct {
-		left, right         string
-		leftFact, rightFact attest.Fact
-	}{
-		{"serial", "slot", f.Serial, f.Slot},
-		{"firmware", "form factor", f.Firmware, f.FormFactor},
-		{"PIN", "touch", f.PINPolicy, f.TouchPolicy},
-		{"generated", "FIPS", f.Generated, f.FIPS},
-	} {
-		fmt.Fprintf(w, "      %-10s %-16s %-12s %s\n", pair.left, factText(pair.leftFact), pair.right, factText(pair.rightFact))
+	fact := func(what, text string) { wrapTo(w, fmt.Sprintf("      %-10s ", what), "                 ", text) }
+	fact("chain to", factText(f.Chain))
+	pairs := []pair{{"serial", "slot", f.Serial, f.Slot}, {"firmware", "form factor", f.Firmware, f.FormFactor},
+		{"PIN", "touch", f.PINPolicy, f.TouchPolicy}, {"generated", "FIPS", f.Generated, f.FIPS}}
+	if f.Device == attest.YubiHSM {
+		fact("device", f.Device.Name())
+		pairs = []pair{{"serial", "object", f.Serial, f.Object}, {"firmware", "FIPS", f.Firmware, f.FIPS},
+			{"PIN", "touch", f.PINPolicy, f.TouchPolicy}, {"generated", "origin", f.Generated, f.Origin}}
+	}
+	for _, p := range pairs {
+		fmt.Fprintf(w, "      %-10s %-16s %-12s %s\n", p.left, factText(p.leftFact), p.right, factText(p.rightFact))
+	}
+	if f.Device == attest.YubiHSM {
+		fact("can", factText(f.Capabilities))
+		fact("domains", factText(f.Domains))
+		fact("label", labelText(f.Label))
 	}
 	advisory := factText(f.Advisory)
 	if f.Advisory.Answer == attest.Yes {
 		advisory += " applies"
 	}
-	wrapTo(w, "      advisory   ", "                 ", advisory)
-	for _, fact := range []attest.Fact{f.Chain, f.Serial, f.FormFactor, f.PINPolicy, f.TouchPolicy} {
+	fact("advisory", advisory)
+	for _, why := range reasons(f) {
+		wrapTo(w, "        ", "        ", why)
+	}
+}
+
+// reasons says why a fact is none, once each. That FIPS is a no needs no reason,
+// and that an HSM has no form factor nobody asks.
+func reasons(f attest.Facts) []string {
+	facts := []attest.Fact{f.Chain, f.Serial, f.FormFactor, f.PINPolicy, f.TouchPolicy}
+	if f.Device == attest.YubiHSM {
+		facts = []attest.Fact{f.Chain, f.Serial, f.PINPolicy, f.TouchPolicy, f.Generated, f.Capabilities, f.Domains}
+	}
+	if f.FIPS.Answer == attest.Unknown {
+		facts = append(facts, f.FIPS)
+	}
+	var list []string
+	for _, fact := range facts {
 		if fact.Why != "" {
-			wrapTo(w, "        ", "        ", fact.Why)
+			list = append(list, fact.Why)
 		}
 	}
+	return list
+}
+
+// labelText quotes what somebody has called a key: it is not the device's word.
+func labelText(f attest.Fact) string {
+	if f.Answer != attest.Yes {
+		return "none"
+	}
+	return `"` + f.Value + `"`
 }
 
 // factText is a fact in a word: its value, or yes, no, unknown.

@@ -54,9 +54,9 @@ func attestHint(err error) error {
 	case errors.Is(err, attest.ErrForged), errors.Is(err, attest.ErrNotBound), errors.Is(err, attest.ErrWrongSerial), errors.Is(err, attest.ErrWrongSlot):
 		return hint(err, "do not use the key; find out where the file comes from, and keep it")
 	case errors.Is(err, attest.ErrChain):
-		return hint(err, "Yubico may have published newer certificates: compare their fingerprints with Yubico's pages, and name the file with --roots, in a plan with policy.roots")
+		return hint(err, "the root of YubiHSMs is not built in, and Yubico may have published newer certificates: compare fingerprints with Yubico's pages, and name the file with --roots, in a plan with policy.roots")
 	case errors.Is(err, attest.ErrNotAttestation), errors.Is(err, attest.ErrEvidence):
-		return hint(err, "the file holds, as PEM, the attestation of the slot first and the device's own certificate after it; `ceremony token attest URI -o FILE` writes one")
+		return hint(err, "the file holds, as PEM, the attestation of the key first and the device's own certificate after it; `ceremony token attest URI -o FILE` writes one")
 	}
 	return hint(err, "do not use the key before somebody can say why")
 }

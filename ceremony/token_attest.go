@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +23,7 @@ import (
 type attestOptions struct {
 	out       string
 	key       string
+	public    string
 	roots     string
 	rehearsal bool
 	json      bool
@@ -29,25 +32,30 @@ type attestOptions struct {
 func tokenAttestCommand(env *environment) *cobra.Command {
 	var o attestOptions
 	c := &cobra.Command{
-		Use:   "attest URI|FILE",
+		Use:   "attest URI|FILE...",
 		Short: "say what a device attests about a key",
-		Long: `attest asks a device where a key was made, or reads the file that it gave before,
-and verifies the answer: a chain to a root that is pinned in this program, the
-serial number, slot, firmware and policies that the device signed. It asks for no
-PIN and changes nothing. An attestation holds no date: that the device is here
-today is shown by a signature alone.`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return runAttest(env, args[0], o) },
+		Long: `attest asks a device where a key was made, or reads the files that it gave before,
+and verifies the answer: a chain to a root that is pinned in this program or
+named, the serial number, firmware and policies that the device signed. It asks
+for no PIN and changes nothing. An attestation holds no date: that the device is
+here today is shown by a signature alone.
+
+Files are of a YubiKey or of a YubiHSM 2, which the certificates themselves say:
+one in PEM, as -o writes it, or several, in PEM or DER and in any order, as
+yubihsm-shell exports them. The root of YubiHSMs is not pinned: --roots names it.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return runAttest(env, args, o) },
 	}
 	c.Flags().StringVarP(&o.out, "output", "o", "", "write the evidence to `FILE`, which must not exist")
-	c.Flags().StringVar(&o.key, "key", "", "the public key that must be the attested one, as PEM in `FILE`")
+	c.Flags().StringVar(&o.key, "key", "", "the public key that must be the attested one, in `FILE`: PEM, DER, or a bare point of P-256 or P-384")
+	c.Flags().StringVar(&o.public, "public", "", "write the attested key to `FILE`, as PEM, which must not exist")
 	c.Flags().StringVar(&o.roots, "roots", "", "trust the certificates in `FILE` besides the pinned ones")
 	c.Flags().BoolVar(&o.rehearsal, "rehearsal", false, "judge as in a rehearsal: trust virtual cards, and nothing else")
 	c.Flags().BoolVar(&o.json, "json", false, "write JSON")
 	return c
 }
 
-func runAttest(env *environment, from string, o attestOptions) error {
+func runAttest(env *environment, from []string, o attestOptions) error {
 	trust, err := attestTrust(o)
 	if err != nil {
 		return err
@@ -61,12 +69,10 @@ func runAttest(env *environment, from string, o attestOptions) error {
 		err = evidence.binds(facts, o.key)
 	}
 	if err != nil {
-		return attestHint(fmt.Errorf("reading the attestation of %q: %w", from, err))
+		return attestHint(fmt.Errorf("reading the attestation of %q: %w", from[0], err))
 	}
-	if o.out != "" {
-		if err := durable.Create(o.out, evidence.PEM()); err != nil {
-			return hint(err, "name a new file")
-		}
+	if err := o.write(evidence.Evidence, facts); err != nil {
+		return err
 	}
 	fingerprint, err := tufmeta.Fingerprint(facts.Key)
 	if err != nil {
@@ -82,6 +88,33 @@ func runAttest(env *environment, from string, o attestOptions) error {
 	printFacts(env.out, facts)
 	if facts.Rehearsal {
 		fmt.Fprintln(env.out, "This is a virtual card, made for rehearsals. It protects nothing.")
+	}
+	return nil
+}
+
+// write leaves what has held where it was asked for.
+func (o attestOptions) write(evidence attest.Evidence, facts attest.Facts) error {
+	files := []struct {
+		name string
+		data []byte
+	}{{o.out, evidence.PEM()}}
+	if o.public != "" {
+		der, err := x509.MarshalPKIXPublicKey(facts.Key)
+		if err != nil {
+			return fmt.Errorf("writing the attested key: %w", err)
+		}
+		files = append(files, struct {
+			name string
+			data []byte
+		}{o.public, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})})
+	}
+	for _, f := range files {
+		if f.name == "" {
+			continue
+		}
+		if err := durable.Create(f.name, f.data); err != nil {
+			return hint(err, "name a new file")
+		}
 	}
 	return nil
 }
@@ -122,7 +155,7 @@ func (a asked) binds(facts attest.Facts, file string) error {
 		if err != nil {
 			return err
 		}
-		key, err := tufmeta.ParsePEM(text)
+		key, err := readPublic(text)
 		if err != nil {
 			return fmt.Errorf("reading %q: %w", file, err)
 		}
@@ -134,20 +167,59 @@ func (a asked) binds(facts attest.Facts, file string) error {
 	return facts.Bind(keys...)
 }
 
-func findEvidence(env *environment, from string) (asked, error) {
-	if !isURI(from) {
-		text, err := os.ReadFile(from)
-		switch {
-		case err != nil:
-			return asked{}, hint(fmt.Errorf("reading the attestation: %w", err), "name a file with evidence, or a device: %s", uriHint(from))
-		case bytes.Contains(text, []byte("PUBLIC KEY")):
-			return asked{}, hint(fmt.Errorf("reading the attestation: %q is a public key", from), "the evidence is the file beside it whose name ends in .attestation.pem")
-		case bytes.Contains(text, []byte("plan.yaml")):
-			return asked{}, hint(fmt.Errorf("reading the attestation: %q is a bundle", from), "`ceremony verify BUNDLE --trusted-root ROOT` reads the evidence in it")
-		}
-		evidence, err := attest.ParseEvidence(text)
-		return asked{Evidence: evidence}, attestHint(err)
+// readPublic reads a public key as people have it, in PEM, or as devices do.
+func readPublic(data []byte) (crypto.PublicKey, error) {
+	if block, _ := pem.Decode(data); block != nil {
+		return tufmeta.ParsePEM(data)
 	}
+	return attest.ParsePublicKey(data)
+}
+
+func findEvidence(env *environment, from []string) (asked, error) {
+	switch device := slices.ContainsFunc(from, isURI); {
+	case device && len(from) > 1:
+		return asked{}, &usageError{errors.New("token attest: a device is asked alone"), "name one URI, or files"}
+	case device:
+		return askDevice(from[0])
+	}
+	evidence, err := readEvidence(from)
+	return asked{Evidence: evidence}, err
+}
+
+// readEvidence reads files: one as a ceremony folder has it, or those that a
+// device has exported.
+func readEvidence(names []string) (attest.Evidence, error) {
+	var files [][]byte
+	for _, name := range names {
+		data, err := readEvidenceFile(name)
+		if err != nil {
+			return attest.Evidence{}, err
+		}
+		files = append(files, data)
+	}
+	if len(files) == 1 && bytes.HasPrefix(bytes.TrimSpace(files[0]), []byte("-----BEGIN")) {
+		evidence, err := attest.ParseEvidence(files[0])
+		return evidence, attestHint(err)
+	}
+	evidence, err := attest.Gather(files...)
+	return evidence, attestHint(err)
+}
+
+// readEvidenceFile refuses what people name in its place.
+func readEvidenceFile(name string) ([]byte, error) {
+	data, err := os.ReadFile(name)
+	switch {
+	case err != nil:
+		return nil, hint(fmt.Errorf("reading the attestation: %w", err), "name a file with evidence, or a device: %s", uriHint(name))
+	case bytes.Contains(data, []byte("PUBLIC KEY")):
+		return nil, hint(fmt.Errorf("reading the attestation: %q is a public key", name), "the evidence is the file beside it whose name ends in .attestation.pem")
+	case bytes.Contains(data, []byte("plan.yaml")):
+		return nil, hint(fmt.Errorf("reading the attestation: %q is a bundle", name), "`ceremony verify BUNDLE --trusted-root ROOT` reads the evidence in it")
+	}
+	return data, nil
+}
+
+func askDevice(from string) (asked, error) {
 	device, err := openToken(from, ".")
 	if err != nil {
 		return asked{}, lookHint(err)

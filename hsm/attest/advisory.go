@@ -30,6 +30,20 @@ func advisory(key crypto.PublicKey, firmware string) Fact {
 	}
 }
 
+// hsmAdvisory is advisory for a YubiHSM 2, whose firmware is numbered apart:
+// YSA-2024-03 concerns it before 2.4.0, YSA-2017-01 does not.
+func hsmAdvisory(key crypto.PublicKey, firmware string) Fact {
+	_, isRSA := key.(*rsa.PublicKey)
+	switch old := !atLeast(firmware, "2.4.0"); {
+	case old && !isRSA:
+		return Fact{Answer: Yes, Value: "YSA-2024-03"}
+	case old:
+		return Fact{Answer: No, Why: "firmware " + firmware + " is affected by YSA-2024-03, which concerns elliptic curves: this is an RSA key"}
+	default:
+		return Fact{Answer: No, Why: "no advisory that this version knows applies to firmware " + firmware + " of a YubiHSM 2"}
+	}
+}
+
 func atLeast(have, want string) bool {
 	below, err := FirmwareBelow(have, want)
 	return err == nil && !below

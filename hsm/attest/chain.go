@@ -36,10 +36,28 @@ func checkChain(chain []*x509.Certificate, e Evidence, trust *Trust) error {
 	if !trust.rehearsal && slices.ContainsFunc(chain, isRehearsal) {
 		return fmt.Errorf("%w: the rehearsals' root is in it", ErrRehearsal)
 	}
+	if err := checkKind(chain, root); err != nil {
+		return err
+	}
 	if err := checkIssuer(chain, root); err != nil {
 		return err
 	}
 	return checkUsed(chain, e)
+}
+
+// checkKind: keys are attested by devices of their own kind. No pinned root
+// certifies YubiHSMs: theirs is another, which the caller names.
+func checkKind(chain []*x509.Certificate, root anchor) error {
+	hsm := kindOf(chain[0]) == YubiHSM
+	switch {
+	case hsm && !isYubiHSM(chain[1]):
+		return fmt.Errorf("it is signed by %q, which is no YubiHSM 2", name(chain[1]))
+	case !hsm && isYubiHSM(chain[1]):
+		return fmt.Errorf("it is signed by %q, a YubiHSM 2, which has no PIV slots", name(chain[1]))
+	case hsm && root.kind != named:
+		return fmt.Errorf("the root %q certifies no YubiHSM 2", name(root.certificate))
+	}
+	return nil
 }
 
 // checkIssuer: who may certify a device's certificate.

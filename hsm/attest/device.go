@@ -28,7 +28,7 @@ func verifyDevice(der []byte, trust *Trust, at time.Time) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: %s", ErrEvidence, clean(err.Error()))
 	}
-	if !isDevice(c) {
+	if !isYubiKey(c) {
 		return "", fmt.Errorf("%w: %q is no device's certificate", ErrNotAttestation, name(c))
 	}
 	options := trust.options(nil)

@@ -38,7 +38,7 @@ var noMark = Fact{Answer: No, Why: "the device's certificate bears no FIPS mark 
 
 func said(serial, firmware, touch string, formFactor, fips Fact) Facts {
 	return Facts{
-		Chain: yes("Yubico PIV Root CA Serial 263751"), Serial: yes(serial), Slot: yes("9c"), Firmware: yes(firmware),
+		Device: YubiKey, Chain: yes("Yubico PIV Root CA Serial 263751"), Serial: yes(serial), Slot: yes("9c"), Firmware: yes(firmware),
 		FormFactor: formFactor, PINPolicy: yes("always"), TouchPolicy: yes(touch), Generated: yes(""),
 		FIPS: fips, Advisory: yes("YSA-2024-03"),
 	}
@@ -214,8 +214,8 @@ func TestPublishedDevicesExpire(t *testing.T) {
 	}
 }
 
-// TestOtherPublishedCertificates: HSM attestations and CA certificates are
-// published too, and are no attestations of a YubiKey.
+// TestOtherPublishedCertificates: certificates of CAs and of devices are
+// published too, and attest no key.
 func TestOtherPublishedCertificates(t *testing.T) {
 	var others []*x509.Certificate
 	for _, name := range []string{"yubico/piv-attestation-ca.pem", "yubico/yubihsm2-root-ca.pem", "yubico/yubihsm2-sub-ca-6742036.pem"} {
@@ -225,7 +225,7 @@ func TestOtherPublishedCertificates(t *testing.T) {
 		}
 		others = append(others, certificates...)
 	}
-	for _, name := range []string{"psf/0013200460/0013200460_root_attestation.der", "psf/0013200461/0013200461_cert.der"} {
+	for _, name := range []string{"psf/0013200460/0013200460_cert.der", "psf/0013200461/0013200461_cert.der"} {
 		certificate, err := x509.ParseCertificate(published(t, name))
 		if err != nil {
 			t.Fatal(err)

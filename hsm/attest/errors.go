@@ -8,8 +8,8 @@ var (
 	// ErrEvidence: the file or the certificates in it cannot be read as
 	// evidence at all: not PEM, too many, twice the same.
 	ErrEvidence = errors.New("not evidence")
-	// ErrNotAttestation: a certificate that attests no key of a slot: the
-	// device's own (f9), a CA, or one of another application or maker.
+	// ErrNotAttestation: a certificate that attests no key: the device's own
+	// (f9, opaque object 0), a CA, or one of another application or maker.
 	ErrNotAttestation = errors.New("not an attestation of a key")
 	// ErrChain: the chain does not lead to a trusted root, or not in the way in
 	// which devices are certified.

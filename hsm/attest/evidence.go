@@ -10,7 +10,7 @@ import (
 )
 
 // A chain has five certificates at most: root, intermediate, the PIV applet's
-// intermediate, device, slot. Real ones are smaller than one kilobyte each.
+// intermediate, device, slot. A YubiHSM 2's has four. Real ones are smaller than one kilobyte each.
 const (
 	maxCertificates = 8
 	maxCertificate  = 8 << 10  // bytes of DER
@@ -21,12 +21,12 @@ const (
 // Evidence is what a device gave: an attestation of one key, and the
 // certificates below the root.
 type Evidence struct {
-	Leaf          *x509.Certificate   // the slot's attestation
-	Intermediates []*x509.Certificate // the device's certificate (f9), then any others
+	Leaf          *x509.Certificate   // the attestation of the slot or the object
+	Intermediates []*x509.Certificate // the device's certificate (f9, opaque object 0), then any others
 }
 
-// ParseEvidence reads PEM certificates (RFC 7468): the slot's attestation
-// first, then the device's certificate (f9) and any others. Between them may
+// ParseEvidence reads PEM certificates (RFC 7468): the key's attestation
+// first, then the device's certificate and any others. Between them may
 // be white space and nothing else. There may be 8 of them, in 64 KiB, each
 // once. Errors wrap ErrEvidence.
 func ParseEvidence(pem []byte) (Evidence, error) {

@@ -42,6 +42,8 @@ func otherTrust(e Evidence, trust *Trust, _ time.Time) error {
 	switch {
 	case !trust.rehearsal && atAnyTime(e.Leaf, e.Intermediates, Rehearsal()) != nil:
 		return fmt.Errorf("%w: it leads to %q, and a virtual card protects nothing", ErrRehearsal, rehearsalName)
+	case trust.rehearsal && e.Device() == YubiHSM:
+		return errors.New("it is of a YubiHSM 2, and a rehearsal knows none")
 	case trust.rehearsal && atAnyTime(e.Leaf, e.Intermediates, Yubico()) != nil:
 		return errors.New("it is a real device's, and this is a rehearsal")
 	}
@@ -64,7 +66,7 @@ func selfMade(e Evidence, trust *Trust, _ time.Time) error {
 func attestedKey(e Evidence, _ *Trust, _ time.Time) error {
 	for i, c := range e.Intermediates {
 		if isAttestation(c) {
-			return fmt.Errorf("certificate %d (%q) attests a key of a slot, and such a key certifies nothing", i+2, name(c))
+			return fmt.Errorf("certificate %d (%q) attests a key of a slot or an object, and such a key certifies nothing", i+2, name(c))
 		}
 	}
 	return nil
@@ -105,7 +107,10 @@ func notSigned(e Evidence, trust *Trust, _ time.Time) error {
 
 // issuerMissing: an issuer that is not at hand.
 func issuerMissing(e Evidence, trust *Trust, _ time.Time) error {
-	if len(e.Intermediates) == 0 {
+	switch {
+	case len(e.Intermediates) == 0 && e.Device() == YubiHSM:
+		return errors.New("the device's certificate (opaque object 0) is missing beside the attestation")
+	case len(e.Intermediates) == 0:
 		return errors.New("the device's certificate (slot f9) is missing beside the attestation")
 	}
 	for i, c := range e.all() {

@@ -11,15 +11,15 @@ import (
 // firmware reads the version from the attestation. The factory wrote it into
 // the device's certificate too, and firmware cannot be changed afterwards: if
 // they differ, someone else signs with the device's key.
-func firmware(leaf, device *x509.Certificate) (Fact, error) {
-	version, err := bytesOf(leaf, oidFirmware, "firmware version", 3)
+func firmware(leaf, device *x509.Certificate, oid asn1.ObjectIdentifier) (Fact, error) {
+	version, err := bytesOf(leaf, oid, "firmware version", 3)
 	if err != nil {
 		return Fact{}, err
 	}
 	if version == nil {
-		return Fact{}, missing("firmware version", oidFirmware)
+		return Fact{}, missing("firmware version", oid)
 	}
-	factory, err := bytesOf(device, oidFirmware, "firmware version of the device's certificate", 3)
+	factory, err := bytesOf(device, oid, "firmware version of the device's certificate", 3)
 	if err != nil {
 		return Fact{}, err
 	}
@@ -43,6 +43,10 @@ func serial(leaf *x509.Certificate, firmware string) (Fact, error) {
 		}
 		return Fact{Why: "the attestation does not name its device, as firmware 4 may do"}, nil
 	}
+	return serialNumber(value)
+}
+
+func serialNumber(value []byte) (Fact, error) {
 	number, ok := derUint32(value)
 	if !ok {
 		return Fact{}, fmt.Errorf("%w: the serial number is no INTEGER of 32 bits", ErrMalformed)

@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -83,6 +85,76 @@ func FuzzExtensions(f *testing.F) {
 		}
 		if _, err := FirmwareBelow(facts.Firmware.Value, "5.7.0"); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// FuzzObjects is FuzzExtensions for a YubiHSM 2.
+func FuzzObjects(f *testing.F) {
+	good := objectTemplate().ExtraExtensions
+	f.Add(good[0].Value, good[1].Value, good[2].Value, good[3].Value, good[4].Value, good[5].Value, good[6].Value, "0x0003")
+	f.Add([]byte{2, 4, 0}, []byte{2, 1, 0}, []byte{3, 2, 0, 0x21}, []byte{3, 3, 0, 0, 0}, []byte{3, 9, 0, 255, 255, 255, 255, 255, 255, 255, 255}, []byte{2, 2, 0xff, 0xff}, []byte("\x0c\x02\x1b\xff"), "0xffff")
+	f.Add([]byte{}, []byte{2, 0}, []byte{3, 0}, []byte{3}, []byte{3, 1, 0}, []byte{2, 1, 0}, []byte{12}, "0x0000")
+	f.Fuzz(func(t *testing.T, firmware, serial, origin, domains, capabilities, object, label []byte, id string) {
+		subject := hsmSubject + "id:" + id
+		leaf := &x509.Certificate{
+			Subject:   pkix.Name{CommonName: subject, Names: []pkix.AttributeTypeAndValue{{Type: oidCommonName, Value: subject}}},
+			PublicKey: rehearsal().roots[0].certificate.PublicKey,
+			Extensions: []pkix.Extension{
+				raw(oidHSMFirmware, firmware...), raw(oidHSMSerial, serial...), raw(oidOrigin, origin...), raw(oidDomains, domains...),
+				raw(oidCapabilities, capabilities...), raw(oidObject, object...), raw(oidLabel, label...),
+			},
+		}
+		if checkLeaf(leaf) != nil {
+			return
+		}
+		facts, err := readFacts([]*x509.Certificate{leaf, {}, Rehearsal().roots[0].certificate}, Rehearsal())
+		if err != nil {
+			return
+		}
+		if facts.Object.Answer != Yes || facts.Device != YubiHSM || (facts.Generated.Answer == Yes) != (facts.Origin.Value == "generated") {
+			t.Errorf("%+v", facts)
+		}
+		for what, fact := range map[string]Fact{
+			"firmware": facts.Firmware, "serial": facts.Serial, "origin": facts.Origin, "domains": facts.Domains,
+			"capabilities": facts.Capabilities, "object": facts.Object, "label": facts.Label,
+		} {
+			if (fact.Answer == Yes) != (fact.Value != "") || (fact.Answer == Yes) == (fact.Why != "") || !printable(fact.Value) {
+				t.Errorf("%s is %+v", what, fact)
+			}
+		}
+		if slices.Contains(facts.CapabilityNames(), CapabilitySign) != (len(capabilities) == 11 && capabilities[10]&0x80 != 0) {
+			t.Errorf("of % x it says %q", capabilities, facts.CapabilityNames())
+		}
+	})
+}
+
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+// FuzzGather: whatever devices export, what is accepted is written in a form
+// that is read again as the same.
+func FuzzGather(f *testing.F) {
+	h := newHSM(f, hsmTemplate())
+	e := h.attest(f, objectTemplate())
+	f.Add(e.Leaf.Raw, h.device.certificate.Raw)
+	f.Add(h.sub.certificate.Raw, e.PEM())
+	f.Add([]byte("0"), []byte{4})
+	f.Fuzz(func(t *testing.T, one, two []byte) {
+		if key, err := ParsePublicKey(one); (key == nil) == (err == nil) {
+			t.Fatalf("%v, %v", key, err)
+		}
+		e, err := Gather(one, two)
+		if err != nil {
+			return
+		}
+		again, err := ParseEvidence(e.PEM())
+		if err != nil || !bytes.Equal(again.PEM(), e.PEM()) {
+			t.Fatalf("written it is another: %v", err)
+		}
+		if facts, err := Verify(e, Yubico(), now); err == nil || facts != (Facts{}) {
+			t.Fatalf("believed %+v, %v", facts, err)
 		}
 	})
 }

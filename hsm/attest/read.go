@@ -29,15 +29,11 @@ var (
 // subject is what the device writes before the slot.
 const subject = "YubiKey PIV Attestation "
 
-// checkLeaf says whether this is an attestation of a key at all, before anyone
-// asks who signed it.
-func checkLeaf(c *x509.Certificate) error {
+func checkSlot(c *x509.Certificate) error {
 	switch {
-	case !slices.ContainsFunc(c.Extensions, below(oidPIV)):
-		return errors.New("it has no extensions of a YubiKey's PIV application")
 	case c.IsCA || onlyName(c.Subject, deviceName):
 		return errors.New("it is the device's own certificate (slot f9) or a CA's")
-	case !isAttestation(c):
+	case !attestsSlot(c):
 		return fmt.Errorf("its subject %q names no slot", name(c))
 	}
 	slot := strings.TrimPrefix(c.Subject.CommonName, subject)
@@ -60,14 +56,14 @@ func validSlot(slot string) bool {
 	return err == nil && n >= 0x82 && n <= 0x95 && slot == fmt.Sprintf("%02x", n)
 }
 
-// isAttestation goes by the subject, since attestations of old firmware have
-// few extensions.
-func isAttestation(c *x509.Certificate) bool {
+// attestsSlot goes by the subject, since attestations of old firmware have few
+// extensions.
+func attestsSlot(c *x509.Certificate) bool {
 	return strings.HasPrefix(c.Subject.CommonName, subject) && onlyName(c.Subject, c.Subject.CommonName)
 }
 
-// isDevice says whether a certificate is of a device's slot f9.
-func isDevice(c *x509.Certificate) bool {
+// isYubiKey says whether a certificate is of a YubiKey's slot f9.
+func isYubiKey(c *x509.Certificate) bool {
 	return !isAttestation(c) && (onlyName(c.Subject, deviceName) || slices.ContainsFunc(c.Extensions, below(oidPIV)))
 }
 
@@ -79,17 +75,26 @@ func readFacts(chain []*x509.Certificate, trust *Trust) (Facts, error) {
 	}
 	facts := Facts{
 		Chain:     Fact{Answer: Yes, Value: name(root)},
-		Slot:      Fact{Answer: Yes, Value: strings.TrimPrefix(leaf.Subject.CommonName, subject)},
-		Generated: Fact{Answer: Yes},
-		FIPS:      fips(device),
 		Key:       leaf.PublicKey,
 		Rehearsal: trust.rehearsal,
 	}
 	if anchor, _ := trust.root(root); anchor.origin == OriginFile {
 		facts.Chain.Why = "trusted because a file names it; SHA-256 " + fingerprint(root)
 	}
+	if kindOf(leaf) == YubiHSM {
+		return readObject(facts, leaf, device)
+	}
+	return readSlot(facts, leaf, device)
+}
+
+// readSlot reads what a YubiKey says of a key in its PIV application.
+func readSlot(facts Facts, leaf, device *x509.Certificate) (Facts, error) {
+	facts.Device = YubiKey
+	facts.Slot = Fact{Answer: Yes, Value: strings.TrimPrefix(leaf.Subject.CommonName, subject)}
+	facts.Generated = Fact{Answer: Yes}
+	facts.FIPS = fips(device)
 	var err error
-	if facts.Firmware, err = firmware(leaf, device); err != nil {
+	if facts.Firmware, err = firmware(leaf, device, oidFirmware); err != nil {
 		return Facts{}, err
 	}
 	if facts.Serial, err = serial(leaf, facts.Firmware.Value); err != nil {

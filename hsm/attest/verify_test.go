@@ -16,7 +16,7 @@ import (
 func TestExtensions(t *testing.T) {
 	h := newHierarchy(t)
 	plain := Facts{
-		Chain: yes("Test PIV Root"), Serial: yes("13078778"), Slot: yes("9c"), Firmware: yes("5.4.3"),
+		Device: YubiKey, Chain: yes("Test PIV Root"), Serial: yes("13078778"), Slot: yes("9c"), Firmware: yes("5.4.3"),
 		FormFactor: yes("usb-c-keychain"), PINPolicy: yes("always"), TouchPolicy: yes("always"), Generated: yes(""),
 		FIPS: noMark, Advisory: yes("YSA-2024-03"),
 	}

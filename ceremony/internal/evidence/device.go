@@ -4,7 +4,6 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
-	"strings"
 
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/roster"
@@ -127,6 +126,10 @@ func (j *judge) whose(key crypto.PublicKey) string {
 // keep the serial to itself, which falls short and is no lie.
 func (j *judge) same(d *Device, facts attest.Facts) bool {
 	t := d.Token
+	if t.OnPIV() && facts.Device != attest.YubiKey {
+		j.say("ATTEST-DEVICE", t.Name, "%s is of a %s, and the plan has the key in a YubiKey", t.EvidenceFile, facts.Device.Name())
+		return false
+	}
 	if serial := t.DeviceSerial(); serial != "" {
 		switch err := facts.WantSerial(serial); {
 		case err != nil && facts.Serial.Answer != attest.Yes:
@@ -144,57 +147,6 @@ func (j *judge) same(d *Device, facts attest.Facts) bool {
 		}
 	}
 	return true
-}
-
-// stricter lists what is at least as strict as what a policy asks.
-var stricter = map[string][]string{
-	"pin always":   {"always", "match-always"},
-	"pin once":     {"once", "match-once", "always", "match-always"},
-	"touch always": {"always"},
-	"touch cached": {"cached", "always"},
-}
-
-// enough holds the facts against the policy. Unknown is not enough.
-func (j *judge) enough(d *Device) {
-	asks, facts := j.plan.Policy, d.Facts
-	if asks.Firmware != "" {
-		below, err := attest.FirmwareBelow(facts.Firmware.Value, asks.Firmware)
-		if err != nil || below {
-			j.short(d, "ATTEST-FIRMWARE", "firmware is %s, and the plan asks for %s or newer", say(facts.Firmware), asks.Firmware)
-		}
-	}
-	j.oneOf(d, "ATTEST-PIN", "PIN", facts.PINPolicy, asks.PIN, stricter["pin "+asks.PIN])
-	j.oneOf(d, "ATTEST-TOUCH", "touch", facts.TouchPolicy, asks.Touch, stricter["touch "+asks.Touch])
-	j.oneOf(d, "ATTEST-FORM", "form factor", facts.FormFactor, strings.Join(asks.FormFactors, " or "), asks.FormFactors)
-	if asks.FIPS && facts.FIPS.Answer != attest.Yes {
-		j.short(d, "ATTEST-FIPS", "FIPS is %s, and the plan asks for a certified device", say(facts.FIPS))
-	}
-	if facts.Advisory.Answer == attest.Yes && d.Asked {
-		j.say("ATTEST-ADVISORY", d.Token.Name, "%s applies to a key that firmware %s has made", facts.Advisory.Value, facts.Firmware.Value)
-	}
-}
-
-func (j *judge) oneOf(d *Device, id, what string, fact attest.Fact, want string, allowed []string) {
-	if want == "" {
-		return
-	}
-	for _, value := range allowed {
-		if fact.Answer == attest.Yes && fact.Value == value {
-			return
-		}
-	}
-	j.short(d, id, "%s is %s, and the plan asks for %s", what, say(fact), want)
-}
-
-// say gives a fact in words: its value, or the answer and why it is none.
-func say(f attest.Fact) string {
-	switch {
-	case f.Answer == attest.Yes && f.Value != "":
-		return f.Value
-	case f.Why != "":
-		return f.Answer.String() + " (" + f.Why + ")"
-	}
-	return f.Answer.String()
 }
 
 // keysOf are the keys that a root lists for a role.

@@ -8,7 +8,9 @@
 // it; here it is compared with the plan and with the metadata: the attested key
 // must be the planned key and one that the root lists, serial and slot must be
 // the plan's, and the chain must end in a root that is trusted on such a day: a
-// maker's on the real day, the rehearsals' in a rehearsal.
+// maker's on the real day, the rehearsals' in a rehearsal. Of which kind of device
+// it is, the file says, and the rules are the same for all: a device that has
+// nothing like what the policy asks for falls short.
 //
 // It will not ask a device, and no clock: chains are judged at the opening of
 // the signing window. Whether the person with the PIN is the holder, and where

@@ -53,13 +53,18 @@ func (r *reviewer) evidence() {
 }
 
 // serial is the serial of a token's device: as attested, or else as planned.
+// Labels and modules may put zeros in front, attestations do not.
 func (r *reviewer) serial(t *roster.Token) string {
 	for _, d := range r.report.Devices {
 		if d.Token == t && d.State == evidence.Attested && d.Facts.Serial.Value != "" {
 			return d.Facts.Serial.Value
 		}
 	}
-	return strings.ToLower(strings.TrimSpace(t.DeviceSerial()))
+	planned := strings.ToLower(strings.TrimSpace(t.DeviceSerial()))
+	if short := strings.TrimLeft(planned, "0"); short != "" {
+		return short
+	}
+	return planned
 }
 
 // duplicates finds two keys of a role with one person, or in one device: in
