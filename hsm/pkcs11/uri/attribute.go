@@ -52,6 +52,7 @@ var attributes = []attribute{
 	{"id", pathPart, parseID, func(u *URI) string { return pct.EncodeAll(u.ID) }},
 	text("module-path", queryPart, func(u *URI) *string { return &u.ModulePath }, checkModulePath),
 	text("module-name", queryPart, func(u *URI) *string { return &u.ModuleName }, checkModuleName),
+	text("x-init-reserved", queryPart, func(u *URI) *string { return &u.InitReserved }, checkInitReserved),
 	{"pin-source", queryPart, parsePINSource, printPINSource},
 }
 
@@ -149,6 +150,21 @@ func checkModuleName(s string) error {
 		return errors.New("it must be a name, not a path or a command")
 	}
 	return checkText(s)
+}
+
+// maxInitReserved is more than any module's argument needs.
+const maxInitReserved = 1024
+
+// checkInitReserved wants text that looks like what it is: a module parses it
+// in C, by rules of its own, and people read it in a review.
+func checkInitReserved(s string) error {
+	if len(s) > maxInitReserved {
+		return fmt.Errorf("it has more than %d bytes", maxInitReserved)
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return errors.New("it must be printable ASCII")
+	}
+	return nil
 }
 
 func parseSlotID(u *URI, value string) error {
