@@ -32,7 +32,8 @@ type attribute struct {
 	name  string
 	part  part
 	parse func(u *URI, value string) error
-	print func(u *URI) string // empty if the attribute is not there
+	print func(u *URI) string  // empty if the attribute is not there
+	field func(u *URI) *string // of text
 }
 
 // attributes stand in the order in which they are printed.
@@ -46,14 +47,14 @@ var attributes = []attribute{
 	text("library-version", pathPart, func(u *URI) *string { return &u.LibraryVersion }, checkVersion),
 	text("slot-manufacturer", pathPart, func(u *URI) *string { return &u.SlotManufacturer }, checkText),
 	text("slot-description", pathPart, func(u *URI) *string { return &u.SlotDescription }, checkText),
-	{"slot-id", pathPart, parseSlotID, printSlotID},
+	{name: "slot-id", part: pathPart, parse: parseSlotID, print: printSlotID},
 	text("object", pathPart, func(u *URI) *string { return &u.Object }, checkText),
 	text("type", pathPart, func(u *URI) *string { return &u.Type }, checkType),
-	{"id", pathPart, parseID, func(u *URI) string { return pct.EncodeAll(u.ID) }},
+	{name: "id", part: pathPart, parse: parseID, print: func(u *URI) string { return pct.EncodeAll(u.ID) }},
 	text("module-path", queryPart, func(u *URI) *string { return &u.ModulePath }, checkModulePath),
 	text("module-name", queryPart, func(u *URI) *string { return &u.ModuleName }, checkModuleName),
 	text("x-init-reserved", queryPart, func(u *URI) *string { return &u.InitReserved }, checkInitReserved),
-	{"pin-source", queryPart, parsePINSource, printPINSource},
+	{name: "pin-source", part: queryPart, parse: parsePINSource, print: printPINSource},
 }
 
 func find(name string, p part) (attribute, error) {
@@ -83,8 +84,9 @@ func text(name string, p part, field func(*URI) *string, check func(string) erro
 		allowed = queryReserved
 	}
 	return attribute{
-		name: name,
-		part: p,
+		name:  name,
+		part:  p,
+		field: field,
 		parse: func(u *URI, value string) error {
 			decoded, err := pct.Decode(value, allowed)
 			if err != nil {
