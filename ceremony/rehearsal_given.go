@@ -1,0 +1,114 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"tufceremony/hsm"
+	"tufceremony/hsm/pkcs11"
+	"tufceremony/hsm/pkcs11/uri"
+)
+
+// givenMaker hands out PKCS#11 tokens that somebody has made for a rehearsal.
+type givenMaker struct {
+	tokens []given // not handed out yet
+}
+
+type given struct {
+	uri  uri.URI
+	pin  []byte
+	info hsm.Info
+}
+
+// newGivenMaker reads URIs, one a line, each with the file of its PIN. A serial
+// that tokens share, as all of one TPM do, tells none of them from another and
+// is not written into the plan.
+func newGivenMaker(file string) (*givenMaker, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the tokens of the rehearsal: %w", err)
+	}
+	m := &givenMaker{}
+	serials := map[string]int{}
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		g, err := newGiven(line)
+		if err != nil {
+			return nil, fmt.Errorf("reading the tokens of the rehearsal: %w", err)
+		}
+		serials[g.info.Serial]++
+		m.tokens = append(m.tokens, g)
+	}
+	for i := range m.tokens {
+		if info := &m.tokens[i].info; serials[info.Serial] > 1 {
+			info.Serial = ""
+		}
+	}
+	return m, nil
+}
+
+func newGiven(text string) (g given, err error) {
+	if g.uri, err = uri.Parse(text); err != nil {
+		return g, err
+	}
+	if g.uri.PINSource == "" {
+		return g, errors.New("each URI must name the file of its PIN: pin-source=file:/absolute/path")
+	}
+	if g.pin, err = hsm.ReadPIN(g.uri.PINSource); err != nil {
+		return g, err
+	}
+	g.uri.PINSource = "" // holders type it
+	token, err := pkcs11.Open(g.uri.String())
+	if err != nil {
+		return g, err
+	}
+	defer func() { err = errors.Join(err, token.Close()) }()
+	g.info, err = token.Info()
+	return g, err
+}
+
+func (m *givenMaker) policy() string { return "" }
+
+// make generates a key, unless the URI names one that is there.
+func (m *givenMaker) make(_, _, _ string) (stock, error) {
+	if len(m.tokens) == 0 {
+		return stock{}, hint(errors.New("no token is left"), "a rehearsal takes seven")
+	}
+	g := m.tokens[0]
+	m.tokens = m.tokens[1:]
+	key, err := g.key()
+	if err != nil {
+		return stock{}, err
+	}
+	if g.uri.Object == "" && g.uri.ID == nil {
+		g.uri.Object = key.Label
+	}
+	g.uri.Serial = g.info.Serial
+	text, err := publicPEM(key.Public)
+	return stock{uri: g.uri.String(), model: g.info.Model, serial: g.info.Serial, pin: g.pin, pem: text}, err
+}
+
+func (g given) key() (hsm.Key, error) {
+	if !strings.HasPrefix(g.info.Label, rehearsalLabel) {
+		return hsm.Key{}, realOrRehearsed(true, false)
+	}
+	if g.uri.Object == "" && g.uri.ID == nil {
+		return pkcs11.GenerateKey(g.uri.String(), g.pin, "tuf")
+	}
+	token, err := pkcs11.Open(g.uri.String())
+	if err != nil {
+		return hsm.Key{}, err
+	}
+	keys, err := token.Keys()
+	if err = errors.Join(err, token.Close()); err != nil {
+		return hsm.Key{}, err
+	}
+	if len(keys) != 1 {
+		return hsm.Key{}, fmt.Errorf("%d keys of token %q fit its URI instead of one", len(keys), g.info.Label)
+	}
+	return keys[0], nil
+}
