@@ -124,6 +124,8 @@ func checkAbsent(c cryptoki, s p11.SessionHandle, id []byte, label string) error
 	return nil
 }
 
+// publicTemplate says nothing of CKA_VERIFY and CKA_ENCRYPT, which restrain
+// nobody: tpm2-pkcs11 makes no key that signs alone when one of them is there.
 func publicTemplate(id []byte, label string) []*p11.Attribute {
 	return []*p11.Attribute{
 		p11.NewAttribute(p11.CKA_TOKEN, true),
@@ -131,8 +133,6 @@ func publicTemplate(id []byte, label string) []*p11.Attribute {
 		p11.NewAttribute(p11.CKA_LABEL, label),
 		p11.NewAttribute(p11.CKA_ID, id),
 		p11.NewAttribute(p11.CKA_EC_PARAMS, p256Params),
-		p11.NewAttribute(p11.CKA_VERIFY, true),
-		p11.NewAttribute(p11.CKA_ENCRYPT, false),
 		p11.NewAttribute(p11.CKA_WRAP, false),
 	}
 }
