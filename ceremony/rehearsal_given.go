@@ -88,8 +88,10 @@ func (m *givenMaker) make(_, _, _ string) (stock, error) {
 		g.uri.Object = key.Label
 	}
 	g.uri.Serial = g.info.Serial
+	// A TPM of software calls itself "SW   TPM", and a plan has no such gaps.
+	model := strings.Join(strings.Fields(g.info.Model), " ")
 	text, err := publicPEM(key.Public)
-	return stock{uri: g.uri.String(), model: g.info.Model, serial: g.info.Serial, pin: g.pin, pem: text}, err
+	return stock{uri: g.uri.String(), model: model, serial: g.info.Serial, pin: g.pin, pem: text}, err
 }
 
 func (g given) key() (hsm.Key, error) {
