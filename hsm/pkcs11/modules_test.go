@@ -4,48 +4,65 @@ package pkcs11_test
 
 import (
 	"bytes"
-	"errors"
+	"flag"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"tufceremony/hsm"
 	"tufceremony/hsm/hsmtest"
 	"tufceremony/hsm/pkcs11"
 	"tufceremony/hsm/pkcs11/uri"
+	"tufceremony/hsm/virtual"
 )
 
-const script = "../../scripts/modules"
+// What is seen of a module is kept in testdata/modules, one file a module, of
+// which docs/modules.md has the table. A module that is not installed keeps the
+// file that it has.
+//
+//	go test ./hsm/pkcs11 -run TestModules -update
+var update = flag.Bool("update", false, "write down anew what modules can do")
+
+const (
+	modulesScript  = "../../scripts/modules"
+	modulesSeen    = "testdata/modules"
+	reportVariable = "TEST_MODULE_REPORT"
+)
 
 // TestModules runs TestModule on every module that is installed, each in a
-// process of its own, with fresh tokens that scripts/modules makes. By hand:
+// process of its own, with fresh tokens. By hand, for one:
 //
-//	scripts/modules -n 3 tpm go test -race -count=1 -run TestModule$ ./hsm/pkcs11
+//	scripts/modules -n 3 tpm go test -race -count=1 -v -run 'TestModule$' ./hsm/pkcs11
 func TestModules(t *testing.T) {
-	for name := range modules {
-		t.Run(name, func(t *testing.T) {
+	for _, m := range modules {
+		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			if out, err := exec.Command(script, "--check", name).CombinedOutput(); err != nil {
+			if out, err := exec.Command(modulesScript, "--check", m.name).CombinedOutput(); err != nil {
 				t.Skipf("%s", out)
 			}
 			program, err := os.Executable()
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := exec.Command(script, "-n", "3", name, program, "-test.run=^TestModule$", "-test.v", "-test.timeout=2m")
-			c.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
+			report := filepath.Join(t.TempDir(), "report")
+			c := exec.Command(modulesScript, "-n", "3", m.name, program, "-test.run=^TestModule$", "-test.v", "-test.timeout=2m")
+			c.Env = append(os.Environ(), reportVariable+"="+report, "GORACE=atexit_sleep_ms=0")
 			out, err := c.CombinedOutput()
-			replay(t, string(out))
 			if err != nil {
-				t.Errorf("%v\n%s", err, out)
+				t.Fatalf("%v\n%s", err, out)
 			}
+			showSkipped(t, string(out))
+			compareSeen(t, m.name, report)
 		})
 	}
 }
 
-// replay gives each skipped test of the other process to this one's output.
-func replay(t *testing.T, out string) {
+// showSkipped repeats what the other process has skipped, with the reasons.
+func showSkipped(t *testing.T, out string) {
 	lines := strings.Split(out, "\n")
 	for i, line := range lines {
 		name, skipped := strings.CutPrefix(strings.TrimSpace(line), "--- SKIP: TestModule/")
@@ -53,14 +70,107 @@ func replay(t *testing.T, out string) {
 			continue
 		}
 		name, _, _ = strings.Cut(name, " ")
-		t.Run(name, func(t *testing.T) { t.Skip(strings.TrimSpace(lines[i-1])) })
+		for reason := i - 1; reason >= 0; reason-- { // it stands after === RUN
+			if words, run := strings.CutPrefix(strings.TrimSpace(lines[reason]), "=== RUN   TestModule/"+name); run && words == "" {
+				t.Run(name, func(t *testing.T) { t.Skip(strings.TrimSpace(lines[reason+1])) })
+				break
+			}
+		}
 	}
 }
 
-// tokenUnderTest gives the n-th token that the script has made, and the rest of
-// its URI's query.
-func moduleTokens(t *testing.T) (tokens []uri.URI, pin string) {
-	t.Helper()
+// compareSeen holds what was seen to what is written down.
+func compareSeen(t *testing.T, name, report string) {
+	seen, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := filepath.Join(modulesSeen, name+".txt")
+	if *update {
+		if err := os.WriteFile(kept, seen, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if have, err := os.ReadFile(kept); err != nil || !bytes.Equal(have, seen) {
+		t.Errorf("%s is not what was seen of the module; `go test ./hsm/pkcs11 -run TestModules -update` writes it anew. Seen:\n%s", kept, seen)
+	}
+}
+
+// realModule is what a test must know of a module beforehand.
+type realModule struct {
+	name  string
+	tries int
+	lacks map[hsmtest.Capability]string
+}
+
+const (
+	unlimited  = "wrong PINs are taken for ever and not counted"
+	flagsOnly  = "flags tell of few tries left and of the last one, and there is no count"
+	noFinger   = "PKCS#11 does not tell that a device waits for a touch"
+	nothing    = "there is no device that could be pulled"
+	dictionary = "wrong PINs count against the TPM as a whole, and no flag tells of it"
+)
+
+// lacks has what no PKCS#11 module can do, and what one cannot besides.
+func lacks(counts, locks, removal string) map[hsmtest.Capability]string {
+	all := map[hsmtest.Capability]string{
+		hsmtest.Touch: noFinger, hsmtest.MissedTouch: noFinger,
+		hsmtest.Counts: counts, hsmtest.Locks: locks, hsmtest.Removal: removal,
+	}
+	for capability, reason := range all {
+		if reason == "" {
+			delete(all, capability)
+		}
+	}
+	return all
+}
+
+var modules = []realModule{
+	{name: "softhsm", lacks: lacks(unlimited, unlimited, nothing)},
+	{name: "nss", lacks: lacks(unlimited, unlimited, nothing)},
+	{name: "p11-kit", lacks: lacks(unlimited, unlimited, nothing)},
+	{name: "tpm", lacks: lacks(dictionary, dictionary, nothing)},
+	{name: "opencryptoki", tries: 5, lacks: lacks(flagsOnly, "", nothing)},
+	{name: "opensc", tries: 3, lacks: lacks(flagsOnly, "", "")},
+	{name: "ykcs11", tries: 3, lacks: lacks(flagsOnly, "", "")},
+}
+
+// TestModule is run by TestModules, and has its tokens from scripts/modules.
+func TestModule(t *testing.T) {
+	var d *moduleTest
+	for _, m := range modules {
+		if m.name == os.Getenv("MODULE_NAME") {
+			d = &moduleTest{realModule: m, pin: os.Getenv("MODULE_PIN")}
+		}
+	}
+	if d == nil {
+		t.Skip("TestModules runs it")
+	}
+	d.furnish(t)
+	t.Run("hsmtest", d.conformance)
+	t.Run("goroutines", d.goroutines)
+	if path := os.Getenv(reportVariable); path != "" && !t.Failed() {
+		if err := os.WriteFile(path, []byte(strings.Join(d.seen, "\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// moduleTest is a module with its tokens, each of which has a key.
+type moduleTest struct {
+	realModule
+	pin    string
+	tokens []uri.URI
+	cards  bool     // the tokens are virtual YubiKeys
+	seen   []string // "what: yes", "what: no, for this reason"
+}
+
+func (d *moduleTest) note(what, format string, args ...any) {
+	d.seen = append(d.seen, what+": "+fmt.Sprintf(format, args...))
+}
+
+// furnish reads what tokens there are, and makes keys where there are none.
+func (d *moduleTest) furnish(t *testing.T) {
 	text, err := os.ReadFile(os.Getenv("MODULE_TOKENS"))
 	if err != nil {
 		t.Fatal(err)
@@ -71,62 +181,100 @@ func moduleTokens(t *testing.T) (tokens []uri.URI, pin string) {
 			t.Fatal(err)
 		}
 		u.PINSource = ""
-		tokens = append(tokens, u)
+		d.tokens = append(d.tokens, u)
 	}
-	return tokens, os.Getenv("MODULE_PIN")
-}
-
-func TestModule(t *testing.T) {
-	m, ok := modules[os.Getenv("MODULE_NAME")]
-	if !ok {
-		t.Skip("TestModules runs it")
-	}
-	tokens, pin := moduleTokens(t)
-	for i, u := range tokens {
-		if u.ID != nil {
-			tokens[i].ID = []byte{1} // slot 9a, which wants its PIN once
-			continue
-		}
-		key, err := pkcs11.GenerateKey(u.String(), []byte(pin), "tuf")
-		if err != nil {
+	d.cards = d.tokens[0].ID != nil
+	for i, u := range d.tokens {
+		if d.cards {
+			d.tokens[i].ID = slot9a
+		} else if _, err := pkcs11.GenerateKey(u.String(), []byte(d.pin), "tuf"); err != nil {
 			t.Fatal(err)
 		}
-		_ = key
 	}
-	t.Run("hsmtest", func(t *testing.T) {
-		hsmtest.Run(t, hsmtest.Device{
-			Lacks: m.lacks,
-			New: func(t *testing.T) hsmtest.Instance {
-				u := tokens[0]
-				if strings.HasSuffix(t.Name(), "/locking") {
-					u = tokens[1]
-				}
-				return hsmtest.Instance{
-					Open:     func() (hsm.Token, error) { return pkcs11.Open(u.String()) },
-					PIN:      []byte(pin),
-					WrongPIN: bytes.Repeat([]byte("7"), len(pin)),
-					Tries:    m.tries,
-				}
-			},
-		})
+}
+
+// The IDs that both modules give to the keys of two PIV slots: 9a wants its PIN
+// once, 9c for every signature.
+var slot9a, slot9c = []byte{1}, []byte{2}
+
+func (d *moduleTest) open(u uri.URI) func() (hsm.Token, error) {
+	return func() (hsm.Token, error) { return pkcs11.Open(u.String()) }
+}
+
+// conformance runs hsmtest, always on the first token, which stays usable, but
+// for the test that locks one.
+func (d *moduleTest) conformance(t *testing.T) {
+	hsmtest.Run(t, hsmtest.Device{
+		Lacks: d.lacks,
+		New: func(t *testing.T) hsmtest.Instance {
+			n := 0
+			if strings.HasSuffix(t.Name(), "/locking") {
+				n = 2
+			}
+			return hsmtest.Instance{
+				Open:     d.open(d.tokens[n]),
+				PIN:      []byte(d.pin),
+				WrongPIN: bytes.Repeat([]byte("7"), len(d.pin)),
+				Tries:    d.tries,
+				Remove:   pull,
+			}
+		},
 	})
+	for _, capability := range []hsmtest.Capability{hsmtest.Exclusive, hsmtest.Counts, hsmtest.Locks, hsmtest.Removal, hsmtest.Touch} {
+		if reason, lacks := d.lacks[capability]; lacks {
+			d.note(string(capability), "no, %s", reason)
+		} else {
+			d.note(string(capability), "yes")
+		}
+	}
 }
 
-type realModule struct {
-	tries int
-	lacks map[hsmtest.Capability]string
+// pull has the first virtual YubiKey pulled at the next signature.
+func pull(t *testing.T) {
+	client, err := virtual.Dial(os.Getenv("CEREMONY_VIRTUAL_CONTROL"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	card := client.Card(0)
+	t.Cleanup(func() {
+		if err := card.Plug(); err != nil {
+			t.Error(err)
+		}
+		client.Close()
+	})
+	const generalAuthenticate = 0x87
+	if err := card.PullAtINS(generalAuthenticate, virtual.Before); err != nil {
+		t.Fatal(err)
+	}
 }
 
-var errNone = errors.New("")
-
-var modules = map[string]realModule{
-	"softhsm":      {lacks: none,},
-	"p11-kit":      {lacks: none,},
-	"tpm":          {lacks: none,},
-	"nss":          {},
-	"opencryptoki": {},
-	"opensc":       {lacks: none,tries: 3},
-	"ykcs11":       {lacks: none,tries: 3},
+// goroutines has eight of them sign with two tokens and look for tokens at
+// once. A Token is for one of them at a time; the module is for all.
+func (d *moduleTest) goroutines(t *testing.T) {
+	var all sync.WaitGroup
+	var mine [2]sync.Mutex
+	var tokens [2]hsm.Token
+	for n := range tokens {
+		tokens[n] = openToken(t, d.tokens[n].String())
+		signOnce(t, tokens[n], typist(d.pin))
+	}
+	for n := range 8 {
+		all.Go(func() {
+			for range 5 {
+				if n >= 6 {
+					if infos, err := pkcs11.List(d.tokens[0].ModulePath); err != nil || len(infos) < 3 {
+						t.Errorf("listed %d tokens, %v", len(infos), err)
+					}
+					continue
+				}
+				func() {
+					mine[n%2].Lock()
+					defer mine[n%2].Unlock()
+					signOnce(t, tokens[n%2], nil)
+				}()
+			}
+		})
+	}
+	all.Wait()
+	d.note("8 goroutines", "yes")
 }
-
-var none = map[hsmtest.Capability]string{hsmtest.Touch: "x", hsmtest.MissedTouch: "x", hsmtest.Removal: "x"}
