@@ -1,0 +1,101 @@
+//go:build cgo && unix
+
+package pkcs11
+
+/*
+#cgo linux freebsd darwin LDFLAGS: -ldl
+#include <dlfcn.h>
+#include <stdlib.h>
+#include "cryptoki.h"
+
+// The module is loaded already: this asks for the same one again.
+static struct ck_function_list *functions(const char *path)
+{
+	struct ck_function_list *list = NULL;
+	void *library = dlopen(path, RTLD_LAZY);
+	if (library == NULL)
+		return NULL;
+	ck_get_function_list get = (ck_get_function_list)dlsym(library, "C_GetFunctionList");
+	if (get == NULL || get(&list) != 0)
+		return NULL;
+	return list;
+}
+
+static ck_rv login(struct ck_function_list *l, ck_ulong session, ck_ulong user, void *pin, ck_ulong length)
+{
+	return ((ck_login)l->function[CK_LOGIN])(session, user, pin, length);
+}
+
+static ck_rv init_pin(struct ck_function_list *l, ck_ulong session, void *pin, ck_ulong length)
+{
+	return ((ck_init_pin)l->function[CK_INIT_PIN])(session, pin, length);
+}
+
+static ck_rv init_token(struct ck_function_list *l, ck_ulong slot, void *pin, ck_ulong length, void *label)
+{
+	return ((ck_init_token)l->function[CK_INIT_TOKEN])(slot, pin, length, label);
+}
+*/
+import "C"
+
+import (
+	"errors"
+	"unsafe"
+
+	p11 "github.com/miekg/pkcs11"
+)
+
+// library is a loaded module. It is the binding but for the calls that take a
+// PIN: the binding wants a Go string and makes a C string of it, two copies
+// that nobody can wipe. Here the module reads the PIN where the caller has it.
+type library struct {
+	*p11.Ctx
+	functions *C.struct_ck_function_list
+}
+
+func load(s source) (cryptoki, error) {
+	context := p11.New(s.path)
+	if context == nil {
+		return nil, errRefused
+	}
+	path := C.CString(s.path)
+	defer C.free(unsafe.Pointer(path))
+	functions := C.functions(path)
+	if functions == nil {
+		return nil, errors.New("the module is broken: C_GetFunctionList gives no list of functions")
+	}
+	return &library{context, functions}, nil
+}
+
+func (l *library) Login(session p11.SessionHandle, user uint, pin []byte) error {
+	return answer(C.login(l.functions, C.ck_ulong(session), C.ck_ulong(user), unsafe.Pointer(unsafe.SliceData(pin)), C.ck_ulong(len(pin))))
+}
+
+func (l *library) InitPIN(session p11.SessionHandle, pin []byte) error {
+	return answer(C.init_pin(l.functions, C.ck_ulong(session), unsafe.Pointer(unsafe.SliceData(pin)), C.ck_ulong(len(pin))))
+}
+
+// InitToken pads the label with blanks, as the standard has it.
+func (l *library) InitToken(slot uint, pin []byte, label string) error {
+	var padded [maxLabel]byte
+	for i := copy(padded[:], label); i < len(padded); i++ {
+		padded[i] = ' '
+	}
+	return answer(C.init_token(l.functions, C.ck_ulong(slot), unsafe.Pointer(unsafe.SliceData(pin)), C.ck_ulong(len(pin)), unsafe.Pointer(&padded[0])))
+}
+
+func answer(rv C.ck_rv) error {
+	if rv == 0 {
+		return nil
+	}
+	return p11.Error(rv)
+}
+
+// argument is the reserved argument as C has it, or NULL. The caller frees it,
+// unless a module may have kept it.
+func (s source) argument() unsafe.Pointer {
+	if s.reserved == "" {
+		return nil
+	}
+	return unsafe.Pointer(C.CString(s.reserved))
+}
