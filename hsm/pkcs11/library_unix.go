@@ -3,23 +3,7 @@
 package pkcs11
 
 /*
-#cgo linux freebsd darwin LDFLAGS: -ldl
-#include <dlfcn.h>
-#include <stdlib.h>
 #include "cryptoki.h"
-
-// The module is loaded already: this asks for the same one again.
-static struct ck_function_list *functions(const char *path)
-{
-	struct ck_function_list *list = NULL;
-	void *library = dlopen(path, RTLD_LAZY);
-	if (library == NULL)
-		return NULL;
-	ck_get_function_list get = (ck_get_function_list)dlsym(library, "C_GetFunctionList");
-	if (get == NULL || get(&list) != 0)
-		return NULL;
-	return list;
-}
 
 static ck_rv login(struct ck_function_list *l, ck_ulong session, ck_ulong user, void *pin, ck_ulong length)
 {
@@ -39,7 +23,6 @@ static ck_rv init_token(struct ck_function_list *l, ck_ulong slot, void *pin, ck
 import "C"
 
 import (
-	"errors"
 	"unsafe"
 
 	p11 "github.com/miekg/pkcs11"
@@ -58,13 +41,18 @@ func load(s source) (cryptoki, error) {
 	if context == nil {
 		return nil, errRefused
 	}
-	path := C.CString(s.path)
-	defer C.free(unsafe.Pointer(path))
-	functions := C.functions(path)
-	if functions == nil {
-		return nil, errors.New("the module is broken: C_GetFunctionList gives no list of functions")
+	return &library{context, functionsOf(context)}, nil
+}
+
+// functionsOf gives the list that the binding calls through. Another call of
+// C_GetFunctionList may give another: p11-kit's client gives one more module
+// each time, and nobody has initialised that.
+func functionsOf(context *p11.Ctx) *C.struct_ck_function_list {
+	type loaded struct {
+		handle    unsafe.Pointer
+		functions *C.struct_ck_function_list
 	}
-	return &library{context, functions}, nil
+	return (*(**loaded)(unsafe.Pointer(context))).functions
 }
 
 func (l *library) Login(session p11.SessionHandle, user uint, pin []byte) error {

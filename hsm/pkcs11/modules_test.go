@@ -262,7 +262,7 @@ func (d *moduleTest) goroutines(t *testing.T) {
 		all.Go(func() {
 			for range 5 {
 				if n >= 6 {
-					if infos, err := pkcs11.List(d.tokens[0].ModulePath); err != nil || len(infos) < 3 {
+					if infos, err := pkcs11.ListAt(d.tokens[0].String(), pkcs11.Options{}); err != nil || len(infos) < 3 {
 						t.Errorf("listed %d tokens, %v", len(infos), err)
 					}
 					continue
