@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -49,7 +50,7 @@ func TestModules(t *testing.T) {
 				t.Fatal(err)
 			}
 			report := filepath.Join(t.TempDir(), "report")
-			c := exec.Command(modulesScript, "-n", "3", m.name, program, "-test.run=^TestModule$", "-test.v", "-test.timeout=2m")
+			c := exec.Command(modulesScript, "-n", strconv.Itoa(m.tokens), m.name, program, "-test.run=^TestModule$", "-test.v", "-test.timeout=2m")
 			c.Env = append(os.Environ(), reportVariable+"="+report, "GORACE=atexit_sleep_ms=0")
 			out, err := c.CombinedOutput()
 			if err != nil {
@@ -98,17 +99,21 @@ func compareSeen(t *testing.T, name, report string) {
 
 // realModule is what a test must know of a module beforehand.
 type realModule struct {
-	name  string
-	tries int
-	lacks map[hsmtest.Capability]string
+	name   string
+	tokens int // that the tests use
+	tries  int
+	lacks  map[hsmtest.Capability]string
 }
 
 const (
-	unlimited  = "wrong PINs are taken for ever and not counted"
-	flagsOnly  = "flags tell of few tries left and of the last one, and there is no count"
-	noFinger   = "PKCS#11 does not tell that a device waits for a touch"
-	nothing    = "there is no device that could be pulled"
-	dictionary = "wrong PINs count against the TPM as a whole, and no flag tells of it"
+	unlimited = "wrong PINs are taken for ever and not counted"
+	flagsOnly = "flags tell of few tries left and of the last one, and there is no count"
+	noFinger  = "PKCS#11 does not tell that a device waits for a touch"
+	nothing   = "there is no device that could be pulled"
+
+	generalError = "a signature with a card that is pulled ends in CKR_GENERAL_ERROR"
+	deviceError  = "a signature with a card that is pulled ends in CKR_DEVICE_ERROR"
+	dictionary   = "wrong PINs count against the TPM as a whole, and no flag tells of it"
 )
 
 // lacks has what no PKCS#11 module can do, and what one cannot besides.
@@ -126,13 +131,13 @@ func lacks(counts, locks, removal string) map[hsmtest.Capability]string {
 }
 
 var modules = []realModule{
-	{name: "softhsm", lacks: lacks(unlimited, unlimited, nothing)},
-	{name: "nss", lacks: lacks(unlimited, unlimited, nothing)},
-	{name: "p11-kit", lacks: lacks(unlimited, unlimited, nothing)},
-	{name: "tpm", lacks: lacks(dictionary, dictionary, nothing)},
-	{name: "opencryptoki", tries: 5, lacks: lacks(flagsOnly, "", nothing)},
-	{name: "opensc", tries: 3, lacks: lacks(flagsOnly, "", "")},
-	{name: "ykcs11", tries: 3, lacks: lacks(flagsOnly, "", "")},
+	{name: "softhsm", tokens: 2, lacks: lacks(unlimited, unlimited, nothing)},
+	{name: "nss", tokens: 2, lacks: lacks(unlimited, unlimited, nothing)},
+	{name: "p11-kit", tokens: 2, lacks: lacks(unlimited, unlimited, nothing)},
+	{name: "tpm", tokens: 2, lacks: lacks(dictionary, dictionary, nothing)},
+	{name: "opencryptoki", tokens: 1, tries: 3, lacks: lacks(flagsOnly, "", nothing)},
+	{name: "opensc", tokens: 4, tries: 3, lacks: lacks(flagsOnly, "", generalError)},
+	{name: "ykcs11", tokens: 4, tries: 3, lacks: lacks(flagsOnly, "", deviceError)},
 }
 
 // TestModule is run by TestModules, and has its tokens from scripts/modules.
@@ -147,8 +152,8 @@ func TestModule(t *testing.T) {
 		t.Skip("TestModules runs it")
 	}
 	d.furnish(t)
-	t.Run("hsmtest", d.conformance)
 	t.Run("goroutines", d.goroutines)
+	t.Run("hsmtest", d.conformance)
 	if path := os.Getenv(reportVariable); path != "" && !t.Failed() {
 		if err := os.WriteFile(path, []byte(strings.Join(d.seen, "\n")+"\n"), 0o644); err != nil {
 			t.Fatal(err)
@@ -187,9 +192,15 @@ func (d *moduleTest) furnish(t *testing.T) {
 	for i, u := range d.tokens {
 		if d.cards {
 			d.tokens[i].ID = slot9a
-		} else if _, err := pkcs11.GenerateKey(u.String(), []byte(d.pin), "tuf"); err != nil {
-			t.Fatal(err)
+		} else if u.Object == "" { // the script makes openCryptoki's
+			d.generate(t, u)
 		}
+	}
+}
+
+func (d *moduleTest) generate(t *testing.T, u uri.URI) {
+	if _, err := pkcs11.GenerateKey(u.String(), []byte(d.pin), "tuf"); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -201,15 +212,18 @@ func (d *moduleTest) open(u uri.URI) func() (hsm.Token, error) {
 	return func() (hsm.Token, error) { return pkcs11.Open(u.String()) }
 }
 
-// conformance runs hsmtest, always on the first token, which stays usable, but
-// for the test that locks one.
+// conformance runs hsmtest, on the first token, which stays usable, but for the
+// test that pulls a card and for the one that locks a token, which is the last.
 func (d *moduleTest) conformance(t *testing.T) {
 	hsmtest.Run(t, hsmtest.Device{
 		Lacks: d.lacks,
 		New: func(t *testing.T) hsmtest.Instance {
 			n := 0
-			if strings.HasSuffix(t.Name(), "/locking") {
-				n = 2
+			switch {
+			case strings.HasSuffix(t.Name(), "/locking"):
+				n = len(d.tokens) - 1
+			case strings.HasSuffix(t.Name(), "/removal"):
+				n = pulled
 			}
 			return hsmtest.Instance{
 				Open:     d.open(d.tokens[n]),
@@ -229,31 +243,28 @@ func (d *moduleTest) conformance(t *testing.T) {
 	}
 }
 
-// pull has the first virtual YubiKey pulled at the next signature.
+// pulled is the number of the card that is never used again.
+const pulled = 2
+
+// pull has that virtual YubiKey pulled at the next signature.
 func pull(t *testing.T) {
 	client, err := virtual.Dial(os.Getenv("CEREMONY_VIRTUAL_CONTROL"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	card := client.Card(0)
-	t.Cleanup(func() {
-		if err := card.Plug(); err != nil {
-			t.Error(err)
-		}
-		client.Close()
-	})
+	defer client.Close()
 	const generalAuthenticate = 0x87
-	if err := card.PullAtINS(generalAuthenticate, virtual.Before); err != nil {
+	if err := client.Card(pulled).PullAtINS(generalAuthenticate, virtual.Before); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// goroutines has eight of them sign with two tokens and look for tokens at
-// once. A Token is for one of them at a time; the module is for all.
+// goroutines has eight of them sign, with two tokens where there are two, and
+// look for tokens, all at once. A Token is for one of them at a time; the module is for all.
 func (d *moduleTest) goroutines(t *testing.T) {
 	var all sync.WaitGroup
 	var mine [2]sync.Mutex
-	var tokens [2]hsm.Token
+	tokens := make([]hsm.Token, min(2, len(d.tokens)))
 	for n := range tokens {
 		tokens[n] = openToken(t, d.tokens[n].String())
 		signOnce(t, tokens[n], typist(d.pin))
@@ -262,15 +273,16 @@ func (d *moduleTest) goroutines(t *testing.T) {
 		all.Go(func() {
 			for range 5 {
 				if n >= 6 {
-					if infos, err := pkcs11.ListAt(d.tokens[0].String(), pkcs11.Options{}); err != nil || len(infos) < 3 {
+					if infos, err := pkcs11.ListAt(d.tokens[0].String(), pkcs11.Options{}); err != nil || len(infos) < len(d.tokens) {
 						t.Errorf("listed %d tokens, %v", len(infos), err)
 					}
 					continue
 				}
 				func() {
-					mine[n%2].Lock()
-					defer mine[n%2].Unlock()
-					signOnce(t, tokens[n%2], nil)
+					n := n % len(tokens)
+					mine[n].Lock()
+					defer mine[n].Unlock()
+					signOnce(t, tokens[n], nil)
 				}()
 			}
 		})
