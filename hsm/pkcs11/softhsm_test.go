@@ -3,11 +3,6 @@
 package pkcs11_test
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -262,18 +257,8 @@ func signOnce(t *testing.T, token hsm.Token, prompter hsm.Prompter) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	digest := sha256.Sum256([]byte("message"))
-	if public, ok := signer.Public().(*rsa.PublicKey); ok {
-		options := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256}
-		signature, err := signer.Sign(rand.Reader, digest[:], options)
-		if err = errors.Join(err, rsa.VerifyPSS(public, crypto.SHA256, digest[:], signature, options)); err != nil {
-			t.Error(err)
-		}
-		return
-	}
-	signature, err := signer.Sign(rand.Reader, digest[:], crypto.SHA256)
-	if err != nil || !ecdsa.VerifyASN1(keys[0].Public.(*ecdsa.PublicKey), digest[:], signature) {
-		t.Errorf("signature %x, %v", signature, err)
+	if err := signMessage(signer); err != nil {
+		t.Error(err)
 	}
 }
 
