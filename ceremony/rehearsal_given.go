@@ -13,6 +13,7 @@ import (
 
 // givenMaker hands out PKCS#11 tokens that somebody has made for a rehearsal.
 type givenMaker struct {
+	r      *rehearsal
 	tokens []given // not handed out yet
 }
 
@@ -25,12 +26,12 @@ type given struct {
 // newGivenMaker reads URIs, one a line, each with the file of its PIN. A serial
 // that tokens share, as all of one TPM do, tells none of them from another and
 // is not written into the plan.
-func newGivenMaker(file string) (*givenMaker, error) {
+func newGivenMaker(r *rehearsal, file string) (*givenMaker, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("reading the tokens of the rehearsal: %w", err)
 	}
-	m := &givenMaker{}
+	m := &givenMaker{r: r}
 	serials := map[string]int{}
 	for line := range strings.Lines(string(text)) {
 		if line = strings.TrimSpace(line); line == "" {
@@ -80,7 +81,7 @@ func (m *givenMaker) make(_, _, _ string) (stock, error) {
 	}
 	g := m.tokens[0]
 	m.tokens = m.tokens[1:]
-	key, err := g.key()
+	key, err := m.key(g)
 	if err != nil {
 		return stock{}, err
 	}
@@ -94,23 +95,25 @@ func (m *givenMaker) make(_, _, _ string) (stock, error) {
 	return stock{uri: g.uri.String(), model: model, serial: g.info.Serial, pin: g.pin, pem: text}, err
 }
 
-func (g given) key() (hsm.Key, error) {
-	if !strings.HasPrefix(g.info.Label, rehearsalLabel) {
-		return hsm.Key{}, realOrRehearsed(true, false)
-	}
+// key gives the token's key, if the token was made for rehearsals.
+func (m *givenMaker) key(g given) (hsm.Key, error) {
 	if g.uri.Object == "" && g.uri.ID == nil {
+		if !strings.HasPrefix(g.info.Label, rehearsalLabel) { // nothing is made on any other
+			return hsm.Key{}, realOrRehearsed(true, false)
+		}
 		return pkcs11.GenerateKey(g.uri.String(), g.pin, "tuf")
 	}
 	token, err := pkcs11.Open(g.uri.String())
 	if err != nil {
 		return hsm.Key{}, err
 	}
+	defer token.Close()
 	keys, err := token.Keys()
-	if err = errors.Join(err, token.Close()); err != nil {
+	switch {
+	case err != nil:
 		return hsm.Key{}, err
-	}
-	if len(keys) != 1 {
+	case len(keys) != 1:
 		return hsm.Key{}, fmt.Errorf("%d keys of token %q fit its URI instead of one", len(keys), g.info.Label)
 	}
-	return keys[0], nil
+	return keys[0], realOrRehearsed(true, madeForRehearsals(token, g.info, keys[0], m.r.now))
 }

@@ -100,7 +100,7 @@ func newMaker(r *rehearsal, o rehearseOptions) (maker, error) {
 		makers = append(makers, m)
 	}
 	if o.tokens != "" {
-		m, err := newGivenMaker(o.tokens)
+		m, err := newGivenMaker(r, o.tokens)
 		if err != nil {
 			return nil, err
 		}

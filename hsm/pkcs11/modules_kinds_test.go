@@ -40,25 +40,25 @@ func ecParams(der ...byte) []*p11.Attribute {
 const edwardsGeneration = 0x1055 // CKM_EC_EDWARDS_KEY_PAIR_GEN, which the binding does not name
 
 var (
-	p256     = ecParams(0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07)
+	onP256   = ecParams(0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07)
 	keyKinds = []keyKind{
-		{name: "P-256", mechanism: p11.CKM_EC_KEY_PAIR_GEN, attributes: p256},
+		{name: "P-256", mechanism: p11.CKM_EC_KEY_PAIR_GEN, attributes: onP256},
 		{name: "P-384", mechanism: p11.CKM_EC_KEY_PAIR_GEN, attributes: ecParams(0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x22)},
 		{name: "Ed25519", mechanism: edwardsGeneration, attributes: ecParams(append([]byte{0x13, 12}, "edwards25519"...)...)},
 		{name: "RSA-2048 with PSS", mechanism: p11.CKM_RSA_PKCS_KEY_PAIR_GEN, attributes: []*p11.Attribute{
 			p11.NewAttribute(p11.CKA_MODULUS_BITS, 2048), p11.NewAttribute(p11.CKA_PUBLIC_EXPONENT, []byte{1, 0, 1})}},
-		{name: "PIN for each signature", mechanism: p11.CKM_EC_KEY_PAIR_GEN, attributes: p256, always: true},
+		{name: "PIN for each signature", mechanism: p11.CKM_EC_KEY_PAIR_GEN, attributes: onP256, always: true},
 	}
 )
 
-// raw speaks to the module without the driver, on the first token.
-type raw struct {
+// bare speaks to the module without the driver, on the first token.
+type bare struct {
 	*p11.Ctx
 	session p11.SessionHandle
 }
 
-// openRaw logs in; the module is finalised at the end of the test.
-func openRaw(t *testing.T, u uri.URI, pin string) *raw {
+// openBare logs in; the module is finalised at the end of the test.
+func openBare(t *testing.T, u uri.URI, pin string) *bare {
 	c := p11.New(u.ModulePath)
 	options := []p11.InitializeOption{}
 	if u.InitReserved != "" {
@@ -81,7 +81,7 @@ func openRaw(t *testing.T, u uri.URI, pin string) *raw {
 		if err != nil || strings.TrimRight(info.Label, " \x00") != u.Token && info.SerialNumber != u.Serial {
 			continue
 		}
-		r := &raw{Ctx: c}
+		r := &bare{Ctx: c}
 		if r.session, err = c.OpenSession(slot, p11.CKF_SERIAL_SESSION|p11.CKF_RW_SESSION); err == nil {
 			err = c.Login(r.session, p11.CKU_USER, pin)
 		}
@@ -95,7 +95,7 @@ func openRaw(t *testing.T, u uri.URI, pin string) *raw {
 }
 
 // generate leaves a key pair on the token, with the kind's name as its label.
-func (r *raw) generate(k keyKind, id byte) (private p11.ObjectHandle, err error) {
+func (r *bare) generate(k keyKind, id byte) (private p11.ObjectHandle, err error) {
 	common := []*p11.Attribute{
 		p11.NewAttribute(p11.CKA_TOKEN, true), p11.NewAttribute(p11.CKA_LABEL, k.name), p11.NewAttribute(p11.CKA_ID, []byte{0xA0, id}),
 	}
@@ -110,7 +110,7 @@ func (r *raw) generate(k keyKind, id byte) (private p11.ObjectHandle, err error)
 
 // evidence is what the module says of a key that was generated on it. A value
 // that it does not know is a question mark.
-func (r *raw) evidence(private p11.ObjectHandle) string {
+func (r *bare) evidence(private p11.ObjectHandle) string {
 	var values []string
 	for _, a := range []uint{p11.CKA_LOCAL, p11.CKA_NEVER_EXTRACTABLE, p11.CKA_ALWAYS_SENSITIVE} {
 		value, err := r.GetAttributeValue(r.session, private, []*p11.Attribute{p11.NewAttribute(a, nil)})
@@ -124,7 +124,7 @@ func (r *raw) evidence(private p11.ObjectHandle) string {
 }
 
 // enforces says whether a signature without the login for it is refused.
-func (r *raw) enforces(private p11.ObjectHandle) bool {
+func (r *bare) enforces(private p11.ObjectHandle) bool {
 	if r.SignInit(r.session, []*p11.Mechanism{p11.NewMechanism(p11.CKM_ECDSA, nil)}, private) != nil {
 		return true
 	}
@@ -134,7 +134,7 @@ func (r *raw) enforces(private p11.ObjectHandle) bool {
 
 // info notes which module this is.
 func (d *moduleTest) info(t *testing.T) {
-	info, err := openRaw(t, d.tokens[0], d.pin).GetInfo()
+	info, err := openBare(t, d.tokens[0], d.pin).GetInfo()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func (d *moduleTest) kinds(t *testing.T) {
 	}
 	refused, evidence, enforced := map[string]error{}, "?", false
 	t.Run("generate", func(t *testing.T) {
-		r := openRaw(t, d.tokens[0], d.pin)
+		r := openBare(t, d.tokens[0], d.pin)
 		for i, k := range keyKinds {
 			private, err := r.generate(k, byte(i))
 			switch {

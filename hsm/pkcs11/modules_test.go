@@ -118,7 +118,7 @@ const (
 	unlimited = "wrong PINs are taken for ever and not counted"
 	flagsOnly = "flags tell of few tries left and of the last one, and there is no count"
 	noFinger  = "PKCS#11 does not tell that a device waits for a touch"
-	nothing   = "there is no device that could be pulled"
+	noDevice  = "there is no device that could be pulled"
 
 	generalError = "a signature with a card that is pulled ends in CKR_GENERAL_ERROR"
 	deviceError  = "a signature with a card that is pulled ends in CKR_DEVICE_ERROR"
@@ -140,11 +140,11 @@ func lacks(counts, locks, removal string) map[hsmtest.Capability]string {
 }
 
 var modules = []realModule{
-	{name: "softhsm", tokens: 2, lacks: lacks(unlimited, unlimited, nothing)},
-	{name: "nss", tokens: 2, lacks: lacks(unlimited, unlimited, nothing)},
-	{name: "p11-kit", tokens: 2, lacks: lacks(unlimited, unlimited, nothing)},
-	{name: "tpm", tokens: 2, lacks: lacks(dictionary, dictionary, nothing)},
-	{name: "opencryptoki", tokens: 1, tries: 3, lacks: lacks(flagsOnly, "", nothing)},
+	{name: "softhsm", tokens: 2, lacks: lacks(unlimited, unlimited, noDevice)},
+	{name: "nss", tokens: 2, lacks: lacks(unlimited, unlimited, noDevice)},
+	{name: "p11-kit", tokens: 2, lacks: lacks(unlimited, unlimited, noDevice)},
+	{name: "tpm", tokens: 2, lacks: lacks(dictionary, dictionary, noDevice)},
+	{name: "opencryptoki", tokens: 1, tries: 3, lacks: lacks(flagsOnly, "", noDevice)},
 	{name: "opensc", tokens: 4, tries: 3, lacks: lacks(flagsOnly, "", generalError)},
 	{name: "ykcs11", tokens: 4, tries: 3, lacks: lacks(flagsOnly, "", deviceError)},
 }
