@@ -49,16 +49,45 @@ func TestModules(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			report := filepath.Join(t.TempDir(), "report")
+			report, temporary := filepath.Join(t.TempDir(), "report"), t.TempDir()
 			c := exec.Command(modulesScript, "-n", strconv.Itoa(m.tokens), m.name, program, "-test.run=^TestModule$", "-test.v", "-test.timeout=2m")
-			c.Env = append(os.Environ(), reportVariable+"="+report, "GORACE=atexit_sleep_ms=0")
+			c.Env = append(os.Environ(), reportVariable+"="+report, "TMPDIR="+temporary, "GORACE=atexit_sleep_ms=0")
 			out, err := c.CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
+			if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+				t.Errorf("it leaves %v behind, %v", left, err)
+			}
 			showSkipped(t, string(out))
 			compareSeen(t, m.name, report)
 		})
+	}
+}
+
+// The script passes the command's status on, and knows its own words.
+func TestModulesScript(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		args   []string
+	}{
+		{7, []string{"softhsm", "sh", "-c", "exit 7"}},
+		{0, []string{"-n", "2", "softhsm", "sh", "-c", `[ "$(wc -l <"$MODULE_TOKENS")" -eq 2 ]`}},
+		{0, []string{"softhsm", modulesScript, "nss", "sh", "-c", `[ "$(wc -l <"$MODULE_TOKENS")$MODULE_NAME" = 2nss ]`}},
+		{2, []string{"softhsm"}},
+		{2, []string{"hsm", "true"}},
+		{2, []string{"-n", "two", "softhsm", "true"}},
+		{1, []string{"-n", "2", "opencryptoki", "true"}},
+	} {
+		for _, name := range []string{"softhsm", "nss"} {
+			if err := exec.Command(modulesScript, "--check", name).Run(); err != nil {
+				t.Skipf("%s is not there", name)
+			}
+		}
+		command := exec.Command(modulesScript, c.args...)
+		if out, _ := command.CombinedOutput(); command.ProcessState.ExitCode() != c.status {
+			t.Errorf("%q: exit status %d, want %d\n%s", c.args, command.ProcessState.ExitCode(), c.status, out)
+		}
 	}
 }
 
