@@ -29,23 +29,24 @@ func ask[T any](m *module, limit time.Duration, f func(cryptoki) (T, error)) (T,
 	return run(m, limit, f)
 }
 
-// run is called with m.mu held.
+// run is called with m.mu held. The goroutine that waits and the one that is in
+// the module are two, since a call into C cannot be taken back.
 func run[T any](m *module, limit time.Duration, f func(cryptoki) (T, error)) (T, error) {
 	type answer struct {
 		value T
 		err   error
 	}
 	answers := make(chan answer, 1)
+	expired := m.watch.begin(limit)
 	go func() {
 		value, err := f(m.library)
 		answers <- answer{value, err}
 	}()
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
 	select {
 	case a := <-answers:
+		m.watch.end()
 		return a.value, a.err
-	case <-timer.C:
+	case <-expired:
 		m.lost = noAnswer(limit)
 		var nothing T
 		return nothing, m.lost

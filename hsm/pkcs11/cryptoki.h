@@ -41,6 +41,14 @@ struct ck_info {
 	ck_ulong room[64];
 };
 
+struct ck_mechanism {
+	ck_ulong mechanism;
+	void *parameter;
+	ck_ulong length;
+};
+
+typedef ck_rv (*ck_sign_init)(ck_ulong session, struct ck_mechanism *mechanism, ck_ulong key);
+typedef ck_rv (*ck_sign)(ck_ulong session, unsigned char *data, ck_ulong length, unsigned char *signature, ck_ulong *size);
 typedef ck_rv (*ck_get_function_list)(struct ck_function_list **);
 typedef ck_rv (*ck_initialize)(struct ck_initialize_args *);
 typedef ck_rv (*ck_finalize)(void *);

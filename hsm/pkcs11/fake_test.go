@@ -278,3 +278,10 @@ func (f *fakeModule) Sign(handle p11.SessionHandle, digest []byte) ([]byte, erro
 	}
 	return raw, nil
 }
+
+func (f *fakeModule) SignOnce(handle p11.SessionHandle, m *p11.Mechanism, object p11.ObjectHandle, digest []byte) ([]byte, error) {
+	if err := f.SignInit(handle, []*p11.Mechanism{m}, object); err != nil {
+		return nil, err
+	}
+	return f.Sign(handle, digest)
+}

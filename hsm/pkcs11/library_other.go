@@ -32,6 +32,13 @@ func (l *library) InitToken(slot uint, pin []byte, label string) error {
 	return l.Ctx.InitToken(slot, string(pin), label)
 }
 
+func (l *library) SignOnce(session p11.SessionHandle, m *p11.Mechanism, key p11.ObjectHandle, data []byte) ([]byte, error) {
+	if err := l.SignInit(session, []*p11.Mechanism{m}, key); err != nil {
+		return nil, err
+	}
+	return l.Sign(session, data)
+}
+
 func (s source) argument() unsafe.Pointer {
 	if s.reserved == "" {
 		return nil

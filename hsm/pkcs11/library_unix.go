@@ -19,6 +19,18 @@ static ck_rv init_token(struct ck_function_list *l, ck_ulong slot, void *pin, ck
 {
 	return ((ck_init_token)l->function[CK_INIT_TOKEN])(slot, pin, length, label);
 }
+
+// Beginning and signing in one call, with room for the signature: where the
+// room is asked for first, as the binding does, every signature is two.
+static ck_rv sign(struct ck_function_list *l, ck_ulong session, ck_ulong mechanism, void *parameter, ck_ulong parameter_length,
+	ck_ulong key, void *data, ck_ulong length, void *signature, ck_ulong *size)
+{
+	struct ck_mechanism m = { mechanism, parameter, parameter_length };
+	ck_rv rv = ((ck_sign_init)l->function[CK_SIGN_INIT])(session, &m, key);
+	if (rv != 0)
+		return rv;
+	return ((ck_sign)l->function[CK_SIGN])(session, data, length, signature, size);
+}
 */
 import "C"
 
@@ -70,6 +82,23 @@ func (l *library) InitToken(slot uint, pin []byte, label string) error {
 		padded[i] = ' '
 	}
 	return answer(C.init_token(l.functions, C.ck_ulong(slot), unsafe.Pointer(unsafe.SliceData(pin)), C.ck_ulong(len(pin)), unsafe.Pointer(&padded[0])))
+}
+
+func (l *library) SignOnce(session p11.SessionHandle, m *p11.Mechanism, key p11.ObjectHandle, data []byte) ([]byte, error) {
+	signature := make([]byte, maxSignature)
+	size := C.ck_ulong(len(signature))
+	if len(data) == 0 {
+		data = make([]byte, 0, 1) // some modules refuse NULL
+	}
+	err := answer(C.sign(l.functions, C.ck_ulong(session), C.ck_ulong(m.Mechanism), unsafe.Pointer(unsafe.SliceData(m.Parameter)), C.ck_ulong(len(m.Parameter)),
+		C.ck_ulong(key), unsafe.Pointer(unsafe.SliceData(data)), C.ck_ulong(len(data)), unsafe.Pointer(&signature[0]), &size))
+	if err != nil {
+		return nil, err
+	}
+	if size > maxSignature {
+		return nil, p11.Error(p11.CKR_BUFFER_TOO_SMALL) // and it wrote, or says it did, past its end
+	}
+	return signature[:size], nil
 }
 
 func answer(rv C.ck_rv) error {

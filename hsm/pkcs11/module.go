@@ -31,6 +31,7 @@ type cryptoki interface {
 	GetAttributeValue(p11.SessionHandle, p11.ObjectHandle, []*p11.Attribute) ([]*p11.Attribute, error)
 	SignInit(p11.SessionHandle, []*p11.Mechanism, p11.ObjectHandle) error
 	Sign(p11.SessionHandle, []byte) ([]byte, error)
+	SignOnce(p11.SessionHandle, *p11.Mechanism, p11.ObjectHandle, []byte) ([]byte, error) // both of these
 	InitToken(slot uint, pin []byte, label string) error
 	InitPIN(session p11.SessionHandle, pin []byte) error
 	GenerateKeyPair(p11.SessionHandle, []*p11.Mechanism, []*p11.Attribute, []*p11.Attribute) (p11.ObjectHandle, p11.ObjectHandle, error)
@@ -53,8 +54,9 @@ type module struct {
 	users    int               // tokens and provisioning steps that use it; under registry.mu
 	open     map[identity]bool // tokens with a session; under registry.mu
 
-	mu   sync.Mutex // held during each call into the library
-	lost error      // why nothing is asked of it any more
+	mu    sync.Mutex // held during each call into the library
+	lost  error      // why nothing is asked of it any more
+	watch watch
 }
 
 // identity tells one token of a module from another.

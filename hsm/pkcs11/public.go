@@ -45,6 +45,9 @@ const (
 	maxRSA = 8192
 )
 
+// maxSignature is the longest signature of a key that is listed, in bytes.
+const maxSignature = maxRSA / 8
+
 // publicAttributes are those that describe the public half of any key.
 var publicAttributes = []uint{p11.CKA_KEY_TYPE, p11.CKA_EC_PARAMS, p11.CKA_EC_POINT, p11.CKA_MODULUS, p11.CKA_PUBLIC_EXPONENT}
 

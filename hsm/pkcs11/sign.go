@@ -190,44 +190,36 @@ func (s *signer) goWay(w way) (raw []byte, refused, err error) {
 			return nil, nil, err
 		}
 	}
+	mechanism, object := p11.NewMechanism(w.mechanism, w.parameter), s.private.object
 	if !s.private.always {
-		return s.ask(w.begin(s.private.object), w.end)
+		return s.ask(func(c cryptoki, session p11.SessionHandle) ([]byte, error) {
+			return c.SignOnce(session, mechanism, object, w.input)
+		})
 	}
 	// The login for a signature belongs to the operation that has begun.
-	if _, refused, err = s.ask(w.begin(s.private.object), nil); refused != nil || err != nil {
+	_, refused, err = s.ask(func(c cryptoki, session p11.SessionHandle) ([]byte, error) {
+		return nil, c.SignInit(session, []*p11.Mechanism{mechanism}, object)
+	})
+	if refused != nil || err != nil {
 		return nil, refused, err
 	}
 	if err := s.token.authenticate(s.prompter); err != nil {
 		return nil, nil, fmt.Errorf("logging in for this signature: %w", err)
 	}
-	return s.ask(nil, w.end)
+	return s.ask(func(c cryptoki, session p11.SessionHandle) ([]byte, error) { return c.Sign(session, w.input) })
 }
 
-func (w way) begin(object p11.ObjectHandle) func(cryptoki, p11.SessionHandle) error {
-	return func(c cryptoki, session p11.SessionHandle) error {
-		return c.SignInit(session, []*p11.Mechanism{p11.NewMechanism(w.mechanism, w.parameter)}, object)
-	}
-}
-
-// end is one call: in several parts, tpm2-pkcs11 signs the empty message, since
-// the binding asks for the length first and that ends its hashing.
-func (w way) end(c cryptoki, session p11.SessionHandle) ([]byte, error) {
-	return c.Sign(session, w.input)
-}
-
-// ask makes one call into the module of what of a signature is given.
-func (s *signer) ask(begin func(cryptoki, p11.SessionHandle) error, end func(cryptoki, p11.SessionHandle) ([]byte, error)) (raw []byte, refused, err error) {
+// ask makes one call into the module, of which a refusal may leave another way.
+// The whole input is given at once: in several parts, tpm2-pkcs11 signs the
+// empty message, since the binding asks for the length first and that ends its
+// hashing.
+func (s *signer) ask(f func(cryptoki, p11.SessionHandle) ([]byte, error)) (raw []byte, refused, err error) {
 	type answer struct {
 		raw     []byte
 		refused error
 	}
 	a, err := within(s.token, s.token.limit, func(c cryptoki, session p11.SessionHandle) (a answer, _ error) {
-		if begin != nil {
-			a.refused = begin(c, session)
-		}
-		if a.refused == nil && end != nil {
-			a.raw, a.refused = end(c, session)
-		}
+		a.raw, a.refused = f(c, session)
 		return a, nil
 	})
 	return a.raw, a.refused, err

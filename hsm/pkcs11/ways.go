@@ -8,10 +8,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	"encoding/asn1"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 
 	p11 "github.com/miekg/pkcs11"
@@ -157,9 +155,20 @@ func encodeSignature(raw []byte, size int) ([]byte, error) {
 	if len(raw) != 2*size {
 		return nil, wrongSize(raw, 2*size)
 	}
-	r, s := new(big.Int).SetBytes(raw[:size]), new(big.Int).SetBytes(raw[size:])
-	if r.Sign() == 0 || s.Sign() == 0 {
+	r, s := bytes.TrimLeft(raw[:size], "\x00"), bytes.TrimLeft(raw[size:], "\x00")
+	if len(r) == 0 || len(s) == 0 {
 		return nil, errors.New("the device returned a signature with a zero in it")
 	}
-	return asn1.Marshal(struct{ R, S *big.Int }{r, s})
+	der := make([]byte, 2, 2*size+8)
+	der = appendInteger(appendInteger(der, r), s)
+	der[0], der[1] = 0x30, byte(len(der)-2) // a SEQUENCE, of at most 102 bytes
+	return der, nil
+}
+
+// appendInteger adds a positive DER INTEGER of less than 127 bytes: one with
+// its high bit set is preceded by a zero.
+func appendInteger(der, n []byte) []byte {
+	sign := int(n[0] >> 7)
+	der = append(der, 0x02, byte(len(n)+sign))
+	return append(append(der, make([]byte, sign)...), n...)
 }

@@ -32,12 +32,6 @@ struct ck_attribute {
 	ck_ulong length;
 };
 
-struct ck_mechanism {
-	ck_ulong mechanism;
-	void *parameter;
-	ck_ulong length;
-};
-
 // CK_TOKEN_INFO, as far as its flags.
 struct ck_token_info {
 	char text[96];
@@ -269,7 +263,7 @@ static ck_rv sign_init(ck_ulong session, struct ck_mechanism *m, ck_ulong object
 		abort(); // a TPM would be out of order from here on
 	if (fault("C_SignInit", "other", NULL, 0))
 		object = other_key(session, object);
-	return REAL(CK_SIGN_INIT, ck_rv (*)(ck_ulong, struct ck_mechanism *, ck_ulong))(session, m, object);
+	return REAL(CK_SIGN_INIT, ck_sign_init)(session, m, object);
 }
 
 static ck_rv sign(ck_ulong session, unsigned char *data, ck_ulong length, unsigned char *signature, ck_ulong *size)
@@ -277,10 +271,10 @@ static ck_rv sign(ck_ulong session, unsigned char *data, ck_ulong length, unsign
 	ck_rv rv;
 	// The question for the length, and the signature, are one call to tests.
 	if (signature == NULL)
-		return REAL(CK_SIGN, ck_rv (*)(ck_ulong, unsigned char *, ck_ulong, unsigned char *, ck_ulong *))(session, data, length, signature, size);
+		return REAL(CK_SIGN, ck_sign)(session, data, length, signature, size);
 	if (begin("C_Sign", &rv) || refused("C_Sign", &rv))
 		return rv; // with the operation still under way, as broken modules leave it
-	rv = REAL(CK_SIGN, ck_rv (*)(ck_ulong, unsigned char *, ck_ulong, unsigned char *, ck_ulong *))(session, data, length, signature, size);
+	rv = REAL(CK_SIGN, ck_sign)(session, data, length, signature, size);
 	if (rv == 0 && fault("C_Sign", "flip", NULL, 0))
 		signature[*size / 2] ^= 4;
 	if (rv == 0 && fault("C_Sign", "short", NULL, 0))
