@@ -34,6 +34,7 @@ func skipWithoutModule(t *testing.T, name string) {
 // A rehearsal on the tokens of each module, seven of them, is published and
 // accepted.
 func TestRehearseOnModules(t *testing.T) {
+	t.Parallel()
 	for _, m := range rehearsalModules {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
