@@ -92,7 +92,7 @@ func (s *signing) match(device hsm.Token) (hsm.Key, error) {
 	}
 	for _, key := range keys {
 		if fingerprint, err := tufmeta.Fingerprint(key.Public); err == nil && fingerprint == s.token.Key.Fingerprint() {
-			made, err := madeForRehearsals(device, info, s.now)
+			made, err := madeForRehearsals(device, info, key, s.now)
 			if err == nil {
 				err = realOrRehearsed(s.report.Plan.Rehearsal, made)
 			}
@@ -161,14 +161,20 @@ func realOrRehearsed(rehearsal, made bool) error {
 // label, or, of a YubiKey, by the factory's certificate, whose root is another
 // one on virtual cards. Where that cannot be read nothing is known, which is an
 // error on either day.
-func madeForRehearsals(device hsm.Token, info hsm.Info, at time.Time) (bool, error) {
-	if info.Driver == "piv" {
+func madeForRehearsals(device hsm.Token, info hsm.Info, key hsm.Key, at time.Time) (bool, error) {
+	switch info.Driver {
+	case "piv":
 		return virtualCard(device.(interface{ FactoryCertificate() ([]byte, error) }), at)
+	case "pkcs11":
+		// Yubico's module shows what the device attests. OpenSC does not, and
+		// names a token by a certificate, as its owner has chosen.
+		if evidence, err := fetchEvidence(device, key); err == nil && len(evidence.Intermediates) > 0 {
+			_, err = attest.VerifyDevice(evidence.Intermediates[0].Raw, attest.Rehearsal(), at)
+			return err == nil, nil
+		}
+		return strings.HasPrefix(info.Label, rehearsalLabel), nil
 	}
-	// OpenSC and Yubico's own module name a token by the certificate in a slot,
-	// which whoever sets up the device chooses.
-	byCertificate := info.Manufacturer == "piv_II" || strings.HasPrefix(info.Manufacturer, "Yubico")
-	return info.Driver == "soft" || strings.HasPrefix(info.Label, rehearsalLabel) && !byCertificate, nil
+	return info.Driver == "soft", nil
 }
 
 func virtualCard(device interface{ FactoryCertificate() ([]byte, error) }, at time.Time) (bool, error) {

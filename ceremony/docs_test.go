@@ -17,7 +17,8 @@ import (
 )
 
 // The documents are held to the program. docs/checks.md,
-// docs/status-words.md and docs/ceremony.1 are made from it:
+// docs/status-words.md, docs/ceremony.1 and parts of docs/modules.md are made
+// from it:
 //
 //	go test ./ceremony -run TestDocs -update
 //
@@ -26,6 +27,7 @@ import (
 //	sh                 Lines are commands: a script of the project, or a
 //	                   `ceremony` command line, which must parse.
 //	sh softhsm         The block is run as one script, where SoftHSM is.
+//	sh module          Functions of scripts/modules, copied by this test.
 //	console rehearsal  An excerpt of what `ceremony rehearse` prints.
 //	console yubikeys   The same with --piv, where virtual YubiKeys can be had.
 //	console session    Each line PLACE$ COMMAND is run by a shell in that folder
@@ -104,6 +106,7 @@ func TestDocs(t *testing.T) {
 	t.Run("formats", d.formats)
 	t.Run("JSON", d.json)
 	t.Run("checks", docsChecks)
+	t.Run("modules", docsModules)
 	t.Run("man", docsMan)
 	t.Run("completion", docsCompletion)
 	t.Run("claims", docsClaims)

@@ -32,11 +32,12 @@ import (
 )
 
 // The scripts in testdata run the very program, in a process of its own. What
-// a test must choose, and a user must not, comes in here: the clock, and the
-// write at which the process is killed.
+// a test must choose, and a user must not, comes in here: the clock, the write
+// at which the process is killed, and which modules are registered.
 const (
-	clockVariable = "CEREMONY_TEST_CLOCK" // a time
-	killVariable  = "CEREMONY_TEST_KILL"  // a number: the n-th durable step
+	clockVariable    = "CEREMONY_TEST_CLOCK"    // a time
+	killVariable     = "CEREMONY_TEST_KILL"     // a number: the n-th durable step
+	registerVariable = "CEREMONY_TEST_REGISTER" // a folder: which PKCS#11 modules there are
 )
 
 // rehearsed is when the scripts' rehearsals take place.
@@ -59,6 +60,8 @@ func testSystem() *environment {
 		place, _ := filepath.Abs(dir)
 		return record.Sitting("test", filepath.Base(filepath.Dir(place)), filepath.Base(place))
 	}
+	// What else is installed on this machine is no part of a test.
+	registers = filepath.SplitList(os.Getenv(registerVariable))
 	if t, err := time.Parse(tufmeta.TimeFormat, os.Getenv(clockVariable)); err == nil {
 		env.now = func() time.Time { return t }
 	}

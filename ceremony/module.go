@@ -52,8 +52,8 @@ var (
 )
 
 // registeredModules lists the modules that are registered on this machine, by
-// their paths. Only the field `module` is read: the rest says how p11-kit
-// itself uses them.
+// their paths, but for those that bring certificates to trust and no keys. The
+// other fields say how p11-kit itself uses them.
 func registeredModules() []string {
 	var modules []string
 	for _, register := range registers {
@@ -63,10 +63,13 @@ func registeredModules() []string {
 			if err != nil {
 				continue
 			}
+			fields := map[string]string{}
 			for line := range strings.Lines(string(text)) {
-				if name, ok := strings.CutPrefix(strings.TrimSpace(line), "module:"); ok {
-					modules = append(modules, modulePaths(strings.TrimSpace(name))...)
-				}
+				name, value, _ := strings.Cut(line, ":")
+				fields[strings.TrimSpace(name)] = strings.TrimSpace(value)
+			}
+			if name := fields["module"]; name != "" && fields["trust-policy"] != "yes" {
+				modules = append(modules, modulePaths(name)...)
 			}
 		}
 	}

@@ -16,6 +16,7 @@ import (
 type rehearseOptions struct {
 	keep   string
 	pkcs11 string
+	tokens string
 	piv    bool
 	seed   string
 	time   string
@@ -42,7 +43,8 @@ be published anywhere but in the repository that it makes.`,
 	}
 	c.Flags().StringVar(&o.keep, "keep", "", "leave every folder and bundle in `DIR`, which must be new or empty")
 	c.Flags().StringVar(&o.pkcs11, "pkcs11", "", "give the holders SoftHSM tokens, through this `MODULE`")
-	c.Flags().BoolVar(&o.piv, "piv", false, "give the holders virtual YubiKeys, which scripts/rehearse --piv plugs in; with --pkcs11, every other holder")
+	c.Flags().StringVar(&o.tokens, "tokens", "", "give the holders the PKCS#11 tokens whose URIs stand in `FILE`, one a line, each with pin-source; scripts/modules makes such")
+	c.Flags().BoolVar(&o.piv, "piv", false, "give the holders virtual YubiKeys, which scripts/rehearse --piv plugs in; with --pkcs11 or --tokens, every other holder")
 	c.Flags().StringVar(&o.seed, "seed", "", "make the keys of embedded tokens from this `TEXT`, to repeat a rehearsal")
 	c.Flags().StringVar(&o.time, "time", "", "hold it at this `TIME` (UTC, 2027-01-31T09:00:00Z) instead of now")
 	return c
@@ -82,22 +84,35 @@ func newRehearsal(env *environment, o rehearseOptions, now time.Time, dir string
 }
 
 func newMaker(r *rehearsal, o rehearseOptions) (maker, error) {
-	if !o.piv && o.pkcs11 == "" {
-		return &softMaker{r}, nil
-	}
 	var makers []maker
 	if o.piv {
 		m, err := newPIVMaker(r)
-		if err != nil || o.pkcs11 == "" {
-			return m, err
+		if err != nil {
+			return nil, err
 		}
 		makers = append(makers, m)
 	}
-	m, err := newPKCS11Maker(r, o.pkcs11)
-	if err != nil || !o.piv {
-		return m, err
+	if o.pkcs11 != "" {
+		m, err := newPKCS11Maker(r, o.pkcs11)
+		if err != nil {
+			return nil, err
+		}
+		makers = append(makers, m)
 	}
-	return &turns{makers: append(makers, m)}, nil
+	if o.tokens != "" {
+		m, err := newGivenMaker(r, o.tokens)
+		if err != nil {
+			return nil, err
+		}
+		makers = append(makers, m)
+	}
+	switch len(makers) {
+	case 0:
+		return &softMaker{r}, nil
+	case 1:
+		return makers[0], nil
+	}
+	return &turns{makers: makers}, nil
 }
 
 // rehearsalFolder gives the folder to work in, and what to do with it at the

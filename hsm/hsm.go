@@ -46,7 +46,7 @@ type Info struct {
 type Key struct {
 	ID     string // the driver's name of the object: CKA_ID in hex, a slot such as "9c"
 	Label  string
-	Public crypto.PublicKey // *ecdsa.PublicKey; of hsm/piv *rsa.PublicKey and ed25519.PublicKey as well
+	Public crypto.PublicKey // *ecdsa.PublicKey; of hsm/piv and hsm/pkcs11 *rsa.PublicKey and ed25519.PublicKey as well
 }
 
 // Token is an exclusive session with one device. Methods are not safe for
@@ -83,7 +83,8 @@ type Attester interface {
 
 // Prompter is how a driver speaks to the person at the device.
 type Prompter interface {
-	// PIN returns what the person typed. The driver wipes the slice after use.
+	// PIN returns what the person typed. The driver wipes the slice after use,
+	// and does not look at the token while it waits.
 	PIN(PINRequest) ([]byte, error)
 	// Touch tells the person that the device waits for a finger. It returns at
 	// once; the driver calls answered when the wait is over, however it ended.
@@ -116,6 +117,9 @@ var (
 	ErrTouchMissed = errors.New("the touch was missed")
 	// ErrPINLocked: the PIN is blocked. Only the PUK or the SO PIN helps.
 	ErrPINLocked = errors.New("the PIN is locked")
+	// ErrNoAnswer: a call into the device's module took longer than it may. It
+	// was given up, and whether it had an effect is not known.
+	ErrNoAnswer = errors.New("the module did not answer")
 	// ErrUnsupported: device, module or this build cannot do it.
 	ErrUnsupported = errors.New("not supported")
 )

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"tufceremony/hsm/internal/secret"
 )
 
 // maxPIN is longer than any PIN that a device takes. A longer file is not a
@@ -33,7 +35,8 @@ func PINSourcePath(source string) (string, error) {
 // ReadPIN reads the PIN that a pin-source file holds. Exactly one newline at
 // the end, "\n" or "\r\n", is dropped, since editors and echo leave one there
 // and sending it to the device would burn a try. Everything else belongs to
-// the PIN. The caller wipes the slice after use.
+// the PIN. It is in locked memory where the system has such; the caller wipes the
+// slice after use.
 func ReadPIN(path string) ([]byte, error) {
 	pin, err := readPIN(path)
 	if err != nil {
@@ -56,13 +59,18 @@ func readPIN(path string) ([]byte, error) {
 	}
 	defer file.Close()
 	// Two bytes more for the newline, and one to notice that it is too long.
-	buffer := make([]byte, maxPIN+3)
-	defer clear(buffer)
+	buffer := secret.New(maxPIN + 3)
 	n, err := io.ReadFull(file, buffer)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		secret.Free(buffer)
 		return nil, pathless(err)
 	}
-	return trimPIN(buffer[:n])
+	pin, err := trimPIN(buffer[:n])
+	if err != nil {
+		secret.Free(buffer)
+		return nil, err
+	}
+	return pin, nil
 }
 
 func trimPIN(content []byte) ([]byte, error) {
@@ -76,7 +84,7 @@ func trimPIN(content []byte) ([]byte, error) {
 	case len(pin) > maxPIN:
 		return nil, fmt.Errorf("it holds more than %d bytes, which is no PIN", maxPIN)
 	}
-	return bytes.Clone(pin), nil
+	return pin, nil
 }
 
 // pathless drops the path from an error of package os: the caller has it.

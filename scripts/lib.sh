@@ -55,3 +55,15 @@ find_python() {
 	done
 	return 1
 }
+
+# find_library FILE names a library, a module say, where systems keep them.
+find_library() {
+	for place in /usr/lib/*/pkcs11 /usr/lib/pkcs11 /usr/lib64/pkcs11 /usr/lib/softhsm /usr/lib/*/softhsm \
+		/usr/lib/* /usr/lib /usr/lib64 /usr/local/lib /usr/local/lib/softhsm; do
+		if [ -e "$place/$1" ]; then
+			echo "$place/$1"
+			return
+		fi
+	done
+	return 1
+}

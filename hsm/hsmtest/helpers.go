@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"testing"
 
@@ -37,20 +38,56 @@ func mustInfo(t *testing.T, token hsm.Token) hsm.Info {
 	return info
 }
 
-// mustKey returns the first P-256 key.
+// mustKey returns the first P-256 key, or an RSA key where there is none: some
+// devices have no curves.
 func mustKey(t *testing.T, token hsm.Token) hsm.Key {
 	t.Helper()
 	keys, err := token.Keys()
 	if err != nil {
 		t.Fatalf("keys: %v", err)
 	}
+	var found hsm.Key
 	for _, key := range keys {
-		if public, ok := key.Public.(*ecdsa.PublicKey); ok && public.Curve == elliptic.P256() {
-			return key
+		switch public := key.Public.(type) {
+		case *ecdsa.PublicKey:
+			if public.Curve == elliptic.P256() {
+				return key
+			}
+		case *rsa.PublicKey:
+			if found.Public == nil {
+				found = key
+			}
 		}
 	}
-	t.Fatalf("no P-256 key among %d", len(keys))
-	return hsm.Key{}
+	if found.Public == nil {
+		t.Fatalf("no P-256 key and no RSA key among %d", len(keys))
+	}
+	return found
+}
+
+// same compares public keys.
+func same(a, b crypto.PublicKey) bool {
+	return a.(interface{ Equal(crypto.PublicKey) bool }).Equal(b)
+}
+
+// options are those of TUF's signatures with a key: of a SHA-256 digest, and
+// with RSA a PSS.
+func options(public crypto.PublicKey) crypto.SignerOpts {
+	if _, ok := public.(*rsa.PublicKey); ok {
+		return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256}
+	}
+	return crypto.SHA256
+}
+
+// verifies asks the standard library.
+func verifies(public crypto.PublicKey, digest, signature []byte) bool {
+	switch key := public.(type) {
+	case *ecdsa.PublicKey:
+		return ecdsa.VerifyASN1(key, digest, signature)
+	case *rsa.PublicKey:
+		return rsa.VerifyPSS(key, crypto.SHA256, digest, signature, options(public).(*rsa.PSSOptions)) == nil
+	}
+	return false
 }
 
 func mustSigner(t *testing.T, token hsm.Token, prompter hsm.Prompter) crypto.Signer {
@@ -70,21 +107,17 @@ func mustSign(t *testing.T, signer crypto.Signer, public crypto.PublicKey, messa
 	if err != nil {
 		t.Fatalf("signing: %v", err)
 	}
-	key, ok := public.(*ecdsa.PublicKey)
-	if !ok {
-		t.Fatalf("the key is a %T", public)
-	}
-	if !ecdsa.VerifyASN1(key, digest, signature) {
+	if !verifies(public, digest, signature) {
 		t.Errorf("the signature over %q does not verify: %x", message, signature)
 	}
 	other := sha256.Sum256([]byte("not " + message))
-	if ecdsa.VerifyASN1(key, other[:], signature) {
+	if verifies(public, other[:], signature) {
 		t.Errorf("the signature over %q verifies for another message", message)
 	}
 }
 
 func sign(signer crypto.Signer, message string) (signature, digest []byte, err error) {
 	sum := sha256.Sum256([]byte(message))
-	signature, err = signer.Sign(rand.Reader, sum[:], crypto.SHA256)
+	signature, err = signer.Sign(rand.Reader, sum[:], options(signer.Public()))
 	return signature, sum[:], err
 }

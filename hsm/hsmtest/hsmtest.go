@@ -44,7 +44,8 @@ var capabilities = []Capability{Exclusive, Counts, Locks, Removal, Touch, Missed
 
 // Device is a driver under test.
 type Device struct {
-	// New prepares a fresh device with at least one P-256 key, for one test.
+	// New prepares a fresh device with at least one P-256 key, or an RSA key
+	// where it has no curves, for one test.
 	New func(t *testing.T) Instance
 	// Lacks says what the device cannot do, and why.
 	Lacks map[Capability]string

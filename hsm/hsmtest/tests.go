@@ -33,7 +33,7 @@ func testKeys(t *testing.T, i Instance) {
 	if key.ID == "" {
 		t.Error("the key has no ID")
 	}
-	if !key.Public.(*ecdsa.PublicKey).Equal(mustKey(t, token).Public) {
+	if !same(key.Public, mustKey(t, token).Public) {
 		t.Error("asked twice, Keys lists another key")
 	}
 	if after := mustInfo(t, token); after != before {
@@ -50,7 +50,7 @@ func testSign(t *testing.T, i Instance) {
 	if asked := p.asked[0]; asked.Device.Serial != mustInfo(t, token).Serial {
 		t.Errorf("the PIN was asked for serial %q", asked.Device.Serial)
 	}
-	if !key.Public.(*ecdsa.PublicKey).Equal(signer.Public()) {
+	if !same(key.Public, signer.Public()) {
 		t.Error("the signer has another public key than Keys")
 	}
 	mustSign(t, signer, key.Public, "message")
@@ -73,6 +73,7 @@ func testTwoSignatures(t *testing.T, i Instance) {
 func testDigests(t *testing.T, i Instance) {
 	token := mustOpen(t, i)
 	signer := mustSigner(t, token, &person{pin: i.PIN})
+	_, curve := signer.Public().(*ecdsa.PublicKey) // RSA goes with any digest
 	for _, bad := range []struct {
 		name   string
 		length int
@@ -85,6 +86,9 @@ func testDigests(t *testing.T, i Instance) {
 		{"SHA-512", 64, crypto.SHA512},
 		{"no hash", 32, crypto.Hash(0)},
 	} {
+		if bad.name == "SHA-512" && !curve {
+			continue
+		}
 		if _, err := signer.Sign(rand.Reader, make([]byte, bad.length), bad.opts); !errors.Is(err, hsm.ErrUnsupported) {
 			t.Errorf("%s: error is %v, want %q", bad.name, err, hsm.ErrUnsupported)
 		}

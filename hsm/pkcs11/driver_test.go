@@ -23,7 +23,7 @@ func TestFakeConformance(t *testing.T) {
 		New: func(t *testing.T) hsmtest.Instance {
 			f, r, text := newFake(t)
 			return hsmtest.Instance{
-				Open:     func() (hsm.Token, error) { return opened(open(r, text)) },
+				Open:     func() (hsm.Token, error) { return opened(open(r, text, Options{})) },
 				PIN:      []byte(fakePIN),
 				WrongPIN: []byte("654321"),
 				Tries:    fakeTries,
@@ -59,7 +59,7 @@ func (p *typist) Touch(hsm.TouchRequest) func() { return func() {} }
 
 func mustOpen(t *testing.T, r *registry, text string) *token {
 	t.Helper()
-	token, err := open(r, text)
+	token, err := open(r, text, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,10 +128,10 @@ func TestFirstOpenerInitialisesAndLastFinalises(t *testing.T) {
 	f, r, text := newFake(t)
 	for n := 1; n <= 2; n++ {
 		token := mustOpen(t, r, text)
-		if _, err := open(r, text); err == nil {
+		if _, err := open(r, text, Options{}); err == nil {
 			t.Error("opened twice")
 		}
-		if _, err := open(r, strings.Replace(text, "holder-1", "other", 1)); !errors.Is(err, hsm.ErrNotFound) {
+		if _, err := open(r, strings.Replace(text, "holder-1", "other", 1), Options{}); !errors.Is(err, hsm.ErrNotFound) {
 			t.Errorf("error is %v", err)
 		}
 		if f.inits != n || f.finals != n-1 {
@@ -142,7 +142,7 @@ func TestFirstOpenerInitialisesAndLastFinalises(t *testing.T) {
 		}
 	}
 	f.fail["GetSlotList"] = p11.CKR_DEVICE_ERROR
-	_, err := open(r, text)
+	_, err := open(r, text, Options{})
 	wantError(t, err, "CKR_DEVICE_ERROR")
 	if f.inits != f.finals {
 		t.Errorf("%d times initialised and %d finalised after an error", f.inits, f.finals)
@@ -152,7 +152,7 @@ func TestFirstOpenerInitialisesAndLastFinalises(t *testing.T) {
 func TestModuleInUseElsewhere(t *testing.T) {
 	f, r, text := newFake(t)
 	f.initialised = true
-	_, err := open(r, text)
+	_, err := open(r, text, Options{})
 	wantError(t, err, "another part of this process uses the module already (CKR_CRYPTOKI_ALREADY_INITIALIZED)")
 	if f.finals != 0 {
 		t.Error("finalised the other part's module")

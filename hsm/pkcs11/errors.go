@@ -5,6 +5,8 @@ package pkcs11
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -100,6 +102,16 @@ func translate(err error) error {
 	default:
 		return fmt.Errorf("%s (%s)", value.text, value.name)
 	}
+}
+
+// printable shows text of a library's as one line, in a message.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 // isCode says whether err is one of the return values.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -51,6 +52,8 @@ type fakeSession struct {
 	context bool
 }
 
+const p256Size = 32
+
 const (
 	fakePIN   = "123456"
 	fakeTries = 3
@@ -75,7 +78,7 @@ func newFake(t *testing.T) (*fakeModule, *registry, string) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := &registry{load: func(string) (cryptoki, error) { return f, nil }}
+	r := &registry{try: func(source, time.Duration) error { return nil }, load: func(source) (cryptoki, error) { return f, nil }}
 	return f, r, uri.URI{Token: "holder-1", ModulePath: path}.String()
 }
 
@@ -96,7 +99,7 @@ func (f *fakeModule) addKey(t *testing.T, private *ecdsa.PrivateKey, id []byte, 
 		return a
 	}
 	public := attributes(p11.CKO_PUBLIC_KEY)
-	public[p11.CKA_EC_PARAMS], public[p11.CKA_EC_POINT] = p256Params, append([]byte{4, 65}, point...)
+	public[p11.CKA_EC_PARAMS], public[p11.CKA_EC_POINT] = curves[0].params, append([]byte{4, 65}, point...)
 	f.objects = append(f.objects, fakeObject{public, nil}, fakeObject{attributes(p11.CKO_PRIVATE_KEY), private})
 }
 
@@ -173,7 +176,7 @@ func (f *fakeModule) CloseSession(s p11.SessionHandle) error {
 	return nil
 }
 
-func (f *fakeModule) Login(handle p11.SessionHandle, user uint, pin string) error {
+func (f *fakeModule) Login(handle p11.SessionHandle, user uint, pin []byte) error {
 	s, err := f.session("Login", handle)
 	if err != nil {
 		return err
@@ -187,7 +190,7 @@ func (f *fakeModule) Login(handle p11.SessionHandle, user uint, pin string) erro
 	if f.left == 0 {
 		return p11.Error(p11.CKR_PIN_LOCKED)
 	}
-	if pin != f.pin {
+	if string(pin) != f.pin {
 		f.left--
 		return p11.Error(p11.CKR_PIN_INCORRECT)
 	}
@@ -274,4 +277,11 @@ func (f *fakeModule) Sign(handle p11.SessionHandle, digest []byte) ([]byte, erro
 		raw = raw[1:]
 	}
 	return raw, nil
+}
+
+func (f *fakeModule) SignOnce(handle p11.SessionHandle, m *p11.Mechanism, object p11.ObjectHandle, digest []byte) ([]byte, error) {
+	if err := f.SignInit(handle, []*p11.Mechanism{m}, object); err != nil {
+		return nil, err
+	}
+	return f.Sign(handle, digest)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -23,6 +24,8 @@ func (f found) identity() identity {
 	return identity{f.slot, f.info.Label, f.info.SerialNumber}
 }
 
+var errNoModule = errors.New("module-path is missing: give module-path=/absolute/path")
+
 // checkOpenable refuses URIs that are well formed and do not describe a token
 // with a signing key.
 func checkOpenable(u uri.URI) error {
@@ -30,7 +33,7 @@ func checkOpenable(u uri.URI) error {
 	case u.ModulePath == "" && u.ModuleName != "":
 		return errors.New("module-name is not searched for: give module-path=/absolute/path")
 	case u.ModulePath == "":
-		return errors.New("module-path is missing: give module-path=/absolute/path")
+		return errNoModule
 	case u.Token == "" && u.Serial == "" && u.Model == "" && u.Manufacturer == "":
 		return errors.New("it must name the token: give token or serial")
 	case u.Type != "" && u.Type != "private" && u.Type != "public":
@@ -40,8 +43,8 @@ func checkOpenable(u uri.URI) error {
 }
 
 // tokens lists the initialised tokens of a module.
-func (m *module) tokens() ([]found, error) {
-	all, err := m.slots()
+func (m *module) tokens(limit time.Duration) ([]found, error) {
+	all, err := m.slots(limit)
 	if err != nil {
 		return nil, err
 	}
@@ -56,45 +59,46 @@ func (m *module) tokens() ([]found, error) {
 
 // slots lists all tokens, also those that are not initialised. The list is
 // read anew each time, since numbers move.
-func (m *module) slots() ([]found, error) {
-	var all []found
-	err := m.call(func(c cryptoki) error {
-		slots, err := c.GetSlotList(true)
-		if err != nil {
-			return err
-		}
-		for _, slot := range slots {
-			info, err := c.GetTokenInfo(slot)
-			// A reader without a card may be listed all the same, and a
-			// card of another kind is not ours to complain of.
-			if isCode(err, p11.CKR_TOKEN_NOT_PRESENT, p11.CKR_TOKEN_NOT_RECOGNIZED) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			all = append(all, found{slot, trimInfo(info)})
-		}
-		return nil
-	})
+func (m *module) slots(limit time.Duration) ([]found, error) {
+	all, err := ask(m, limit, tokensIn)
 	if err != nil {
-		return nil, fmt.Errorf("listing the tokens of module %q: %w", m.path, translate(err))
+		return nil, fmt.Errorf("listing the tokens of module %q: %w", m.source.path, translate(err))
+	}
+	return all, nil
+}
+
+func tokensIn(c cryptoki) (all []found, err error) {
+	slots, err := c.GetSlotList(true)
+	if err != nil {
+		return nil, err
+	}
+	for _, slot := range slots {
+		info, err := c.GetTokenInfo(slot)
+		// A reader without a card may be listed all the same, and a card of
+		// another kind is not ours to complain of.
+		if isCode(err, p11.CKR_TOKEN_NOT_PRESENT, p11.CKR_TOKEN_NOT_RECOGNIZED) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found{slot, trimInfo(info)})
 	}
 	return all, nil
 }
 
 // find returns the one token that a URI describes.
-func (m *module) find(u uri.URI) (found, error) {
-	if err := m.matchLibrary(u); err != nil {
+func (m *module) find(u uri.URI, limit time.Duration) (found, error) {
+	if err := m.matchLibrary(u, limit); err != nil {
 		return found{}, err
 	}
-	present, err := m.tokens()
+	present, err := m.tokens(limit)
 	if err != nil {
 		return found{}, err
 	}
 	var fits []found
 	for _, f := range present {
-		fit, err := m.matches(f, u)
+		fit, err := m.matches(f, u, limit)
 		if err != nil {
 			return found{}, err
 		}
@@ -112,7 +116,7 @@ func (m *module) find(u uri.URI) (found, error) {
 	}
 }
 
-func (m *module) matches(f found, u uri.URI) (bool, error) {
+func (m *module) matches(f found, u uri.URI, limit time.Duration) (bool, error) {
 	if !same(u.Token, f.info.Label) || !same(u.Serial, f.info.SerialNumber) ||
 		!same(u.Model, f.info.Model) || !same(u.Manufacturer, f.info.ManufacturerID) ||
 		u.SlotID != nil && *u.SlotID != uint64(f.slot) {
@@ -121,11 +125,7 @@ func (m *module) matches(f found, u uri.URI) (bool, error) {
 	if u.SlotDescription == "" && u.SlotManufacturer == "" {
 		return true, nil
 	}
-	var slot p11.SlotInfo
-	err := m.call(func(c cryptoki) (err error) {
-		slot, err = c.GetSlotInfo(f.slot)
-		return err
-	})
+	slot, err := ask(m, limit, func(c cryptoki) (p11.SlotInfo, error) { return c.GetSlotInfo(f.slot) })
 	if err != nil {
 		return false, fmt.Errorf("reading slot %d: %w", f.slot, translate(err))
 	}
@@ -134,17 +134,13 @@ func (m *module) matches(f found, u uri.URI) (bool, error) {
 }
 
 // matchLibrary refuses a module that is not the one that the URI describes.
-func (m *module) matchLibrary(u uri.URI) error {
+func (m *module) matchLibrary(u uri.URI, limit time.Duration) error {
 	if u.LibraryManufacturer == "" && u.LibraryDescription == "" && u.LibraryVersion == "" {
 		return nil
 	}
-	var info p11.Info
-	err := m.call(func(c cryptoki) (err error) {
-		info, err = c.GetInfo()
-		return err
-	})
+	info, err := ask(m, limit, cryptoki.GetInfo)
 	if err != nil {
-		return fmt.Errorf("asking module %q what it is: %w", m.path, translate(err))
+		return fmt.Errorf("asking module %q what it is: %w", m.source.path, translate(err))
 	}
 	manufacturer, description := trim(info.ManufacturerID), trim(info.LibraryDescription)
 	version := versionText(info.LibraryVersion)

@@ -64,7 +64,7 @@ func generateAndReadBack(r *registry, u uri.URI, pin []byte, label string) (key 
 
 // withLogin runs f with a token that is open and logged in.
 func withLogin(r *registry, u uri.URI, pin []byte, flags uint, f func(*token) error) (err error) {
-	t, err := openURI(r, u, flags)
+	t, err := openURI(r, u, flags, DefaultTimeout)
 	if err != nil {
 		return err
 	}
@@ -87,14 +87,14 @@ func (t *token) generate(label string) (id []byte, err error) {
 	if _, err := rand.Read(id); err != nil {
 		return nil, err
 	}
-	err = t.call(func(c cryptoki, s p11.SessionHandle) error {
+	_, err = within(t, generationFactor*t.limit, func(c cryptoki, s p11.SessionHandle) (private p11.ObjectHandle, err error) {
 		if err := checkAbsent(c, s, id, label); err != nil {
-			return err
+			return 0, err
 		}
-		_, _, err := c.GenerateKeyPair(s,
+		_, private, err = c.GenerateKeyPair(s,
 			[]*p11.Mechanism{p11.NewMechanism(p11.CKM_EC_KEY_PAIR_GEN, nil)},
 			publicTemplate(id, label), privateTemplate(id, label))
-		return err
+		return private, err
 	})
 	return id, err
 }
@@ -124,15 +124,15 @@ func checkAbsent(c cryptoki, s p11.SessionHandle, id []byte, label string) error
 	return nil
 }
 
+// publicTemplate says nothing of CKA_VERIFY and CKA_ENCRYPT, which restrain
+// nobody: tpm2-pkcs11 makes no key that signs alone when one of them is there.
 func publicTemplate(id []byte, label string) []*p11.Attribute {
 	return []*p11.Attribute{
 		p11.NewAttribute(p11.CKA_TOKEN, true),
 		p11.NewAttribute(p11.CKA_PRIVATE, false), // readable without a PIN
 		p11.NewAttribute(p11.CKA_LABEL, label),
 		p11.NewAttribute(p11.CKA_ID, id),
-		p11.NewAttribute(p11.CKA_EC_PARAMS, p256Params),
-		p11.NewAttribute(p11.CKA_VERIFY, true),
-		p11.NewAttribute(p11.CKA_ENCRYPT, false),
+		p11.NewAttribute(p11.CKA_EC_PARAMS, curves[0].params),
 		p11.NewAttribute(p11.CKA_WRAP, false),
 	}
 }
@@ -168,12 +168,15 @@ func (t *token) readBack() (hsm.Key, error) {
 	}
 	s := &signer{token: t, key: keys[0]}
 	if err := s.findPrivate(); err != nil {
-		return hsm.Key{}, fmt.Errorf("looking for the private half: %w", err)
+		return hsm.Key{}, err
 	}
-	return keys[0], t.call(s.checkKept)
+	_, err = within(t, t.limit, func(c cryptoki, session p11.SessionHandle) (struct{}, error) {
+		return struct{}{}, checkKept(c, session, s.private.object)
+	})
+	return keys[0], err
 }
 
-func (s *signer) checkKept(c cryptoki, session p11.SessionHandle) error {
+func checkKept(c cryptoki, session p11.SessionHandle, private p11.ObjectHandle) error {
 	for _, want := range []struct {
 		attribute uint
 		name      string
@@ -185,7 +188,7 @@ func (s *signer) checkKept(c cryptoki, session p11.SessionHandle) error {
 		{p11.CKA_DECRYPT, "CKA_DECRYPT", 0},
 		{p11.CKA_UNWRAP, "CKA_UNWRAP", 0},
 	} {
-		value, err := read(c, session, s.private, want.attribute)
+		value, err := read(c, session, private, want.attribute)
 		if err != nil {
 			return err
 		}

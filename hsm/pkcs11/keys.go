@@ -3,17 +3,16 @@
 package pkcs11
 
 import (
-	"bytes"
 	"cmp"
-	"crypto/ecdsa"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	p11 "github.com/miekg/pkcs11"
 
 	"tufceremony/hsm"
+	"tufceremony/hsm/internal/pct"
 )
 
 // maxObjects bounds a search: a module that never ends its list does not hang
@@ -21,9 +20,13 @@ import (
 const maxObjects = 4096
 
 // Keys implements hsm.Token. A key is listed if its public half can be read
-// without a PIN, is on P-256, has a CKA_ID that pairs it with its private half,
-// and fits the URI's object and id. Labels pair nothing: they are not unique.
+// without a PIN, is on P-256, P-384 or Ed25519 or an RSA key of 2048 bits or
+// more, has a CKA_ID that pairs it with its private half, and fits the URI's
+// object and id. Labels pair nothing: they are not unique, and where the URI has
+// nothing else and two keys fit, that is an error.
 func (t *token) Keys() ([]hsm.Key, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if err := t.alive(); err != nil {
 		return nil, err
 	}
@@ -42,25 +45,48 @@ func (t *token) keys() ([]hsm.Key, error) {
 	if len(t.uri.ID) > 0 {
 		template = append(template, p11.NewAttribute(p11.CKA_ID, t.uri.ID))
 	}
-	var keys []hsm.Key
-	err := t.call(func(c cryptoki, s p11.SessionHandle) error {
-		objects, err := search(c, s, template)
-		if err != nil {
-			return err
-		}
-		for _, object := range objects {
-			key, ok, err := readKey(c, s, object)
-			if err != nil {
-				return err
-			}
-			if ok && !slices.ContainsFunc(keys, func(k hsm.Key) bool { return sameKey(k, key) }) {
-				keys = append(keys, key)
-			}
-		}
-		return nil
+	keys, err := within(t, t.limit, func(c cryptoki, s p11.SessionHandle) ([]hsm.Key, error) {
+		return readKeys(c, s, template)
+	})
+	if err != nil {
+		return nil, err
+	}
+	// A module may find more than it was asked for.
+	keys = slices.DeleteFunc(keys, func(k hsm.Key) bool {
+		return t.uri.Object != "" && k.Label != trim(t.uri.Object) || len(t.uri.ID) > 0 && k.ID != hex.EncodeToString(t.uri.ID)
 	})
 	slices.SortStableFunc(keys, func(a, b hsm.Key) int { return cmp.Compare(a.ID, b.ID) })
-	return keys, err
+	if t.uri.Object != "" && len(t.uri.ID) == 0 && len(keys) > 1 {
+		return nil, fmt.Errorf("%d keys are labelled %q, with IDs %s: add id=… to the URI", len(keys), t.uri.Object, ids(keys))
+	}
+	return keys, nil
+}
+
+func readKeys(c cryptoki, s p11.SessionHandle, template []*p11.Attribute) (keys []hsm.Key, err error) {
+	objects, err := search(c, s, template)
+	if err != nil {
+		return nil, err
+	}
+	for _, object := range objects {
+		key, ok, err := readKey(c, s, object)
+		if err != nil {
+			return nil, err
+		}
+		if ok && !slices.ContainsFunc(keys, func(k hsm.Key) bool { return sameKey(k, key) }) {
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
+}
+
+// ids lists IDs as they are written into a URI.
+func ids(keys []hsm.Key) string {
+	var all []string
+	for _, k := range keys {
+		id, _ := hex.DecodeString(k.ID)
+		all = append(all, pct.EncodeAll(id))
+	}
+	return strings.Join(all, ", ")
 }
 
 // search returns the handles of all objects that fit.
@@ -88,12 +114,12 @@ func search(c cryptoki, s p11.SessionHandle, template []*p11.Attribute) (all []p
 // driver signs with.
 func readKey(c cryptoki, s p11.SessionHandle, object p11.ObjectHandle) (key hsm.Key, ok bool, err error) {
 	values := make(map[uint][]byte)
-	for _, attribute := range []uint{p11.CKA_KEY_TYPE, p11.CKA_ID, p11.CKA_LABEL, p11.CKA_EC_PARAMS, p11.CKA_EC_POINT} {
+	for _, attribute := range append([]uint{p11.CKA_ID, p11.CKA_LABEL}, publicAttributes...) {
 		if values[attribute], err = read(c, s, object, attribute); err != nil {
 			return hsm.Key{}, false, err
 		}
 	}
-	public, ok := decodePublic(values[p11.CKA_KEY_TYPE], values[p11.CKA_EC_PARAMS], values[p11.CKA_EC_POINT])
+	public, ok := decodePublic(values)
 	if !ok || len(values[p11.CKA_ID]) == 0 {
 		return hsm.Key{}, false, nil
 	}
@@ -117,30 +143,7 @@ func read(c cryptoki, s p11.SessionHandle, object p11.ObjectHandle, attribute ui
 	return values[0].Value, nil
 }
 
-// decodePublic is the place for further key types.
-func decodePublic(keyType, params, point []byte) (*ecdsa.PublicKey, bool) {
-	if n, ok := ulong(keyType); !ok || n != p11.CKK_EC {
-		return nil, false
-	}
-	if !bytes.Equal(params, p256Params) {
-		return nil, false
-	}
-	return decodeP256Point(point)
-}
-
-// ulong reads a CK_ULONG, which is as wide as the machine's long.
-func ulong(value []byte) (uint64, bool) {
-	switch len(value) {
-	case 8:
-		return binary.NativeEndian.Uint64(value), true
-	case 4:
-		return uint64(binary.NativeEndian.Uint32(value)), true
-	}
-	return 0, false
-}
-
 // sameKey compares what identifies a key: the label does not.
 func sameKey(a, b hsm.Key) bool {
-	public, ok := a.Public.(*ecdsa.PublicKey)
-	return ok && a.ID == b.ID && public.Equal(b.Public)
+	return a.ID == b.ID && samePublic(a.Public, b.Public)
 }

@@ -9,6 +9,7 @@ import (
 	p11 "github.com/miekg/pkcs11"
 
 	"tufceremony/hsm"
+	"tufceremony/hsm/internal/secret"
 )
 
 // login asks for the PIN once, and spends one try at most.
@@ -17,7 +18,7 @@ func (t *token) login(prompter hsm.Prompter) error {
 	if err != nil {
 		return err
 	}
-	defer clear(pin)
+	defer secret.Free(pin)
 	return t.loginWith(p11.CKU_USER, pin)
 }
 
@@ -32,16 +33,18 @@ func (t *token) authenticate(prompter hsm.Prompter) error {
 		t.closeSession() // with the operation that is under way
 		return err
 	}
-	defer clear(pin)
+	defer secret.Free(pin)
 	return t.loginWith(userContextSpecific, pin)
 }
 
-// loginWith gives the PIN to the device.
+// loginWith gives the PIN to the device. The call has a copy of its own: should
+// it be given up, nothing else is put under the module's hands where it still
+// may read, which would spend a try that nobody typed.
 func (t *token) loginWith(user uint, pin []byte) error {
-	var refused error
-	err := t.call(func(c cryptoki, s p11.SessionHandle) error {
-		refused = c.Login(s, user, string(pin))
-		return nil
+	lent := secret.Copy(pin)
+	refused, err := within(t, t.limit, func(c cryptoki, s p11.SessionHandle) (refused, err error) {
+		defer secret.Free(lent)
+		return c.Login(s, user, lent), nil
 	})
 	switch {
 	case err != nil:
@@ -86,7 +89,7 @@ func (t *token) askPIN(prompter hsm.Prompter) ([]byte, error) {
 	}
 	pin, err := prompter.PIN(hsm.PINRequest{Device: t.describe(info), TriesLeft: triesLeft(info.Flags)})
 	if err != nil {
-		clear(pin)
+		secret.Free(pin)
 		return nil, fmt.Errorf("asking for the PIN: %w", err)
 	}
 	if len(pin) == 0 {

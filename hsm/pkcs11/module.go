@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	p11 "github.com/miekg/pkcs11"
 )
@@ -23,29 +24,39 @@ type cryptoki interface {
 	GetTokenInfo(slot uint) (p11.TokenInfo, error)
 	OpenSession(slot uint, flags uint) (p11.SessionHandle, error)
 	CloseSession(p11.SessionHandle) error
-	Login(session p11.SessionHandle, user uint, pin string) error
+	Login(session p11.SessionHandle, user uint, pin []byte) error
 	FindObjectsInit(p11.SessionHandle, []*p11.Attribute) error
 	FindObjects(p11.SessionHandle, int) ([]p11.ObjectHandle, bool, error)
 	FindObjectsFinal(p11.SessionHandle) error
 	GetAttributeValue(p11.SessionHandle, p11.ObjectHandle, []*p11.Attribute) ([]*p11.Attribute, error)
 	SignInit(p11.SessionHandle, []*p11.Mechanism, p11.ObjectHandle) error
 	Sign(p11.SessionHandle, []byte) ([]byte, error)
-	InitToken(slot uint, pin, label string) error
-	InitPIN(session p11.SessionHandle, pin string) error
+	SignOnce(p11.SessionHandle, *p11.Mechanism, p11.ObjectHandle, []byte) ([]byte, error) // both of these
+	InitToken(slot uint, pin []byte, label string) error
+	InitPIN(session p11.SessionHandle, pin []byte) error
 	GenerateKeyPair(p11.SessionHandle, []*p11.Mechanism, []*p11.Attribute, []*p11.Attribute) (p11.ObjectHandle, p11.ObjectHandle, error)
 }
 
-var _ cryptoki = (*p11.Ctx)(nil)
+var _ cryptoki = (*library)(nil)
+
+// source is where a module comes from, and what it is initialised with.
+type source struct {
+	path     string
+	reserved string // the reserved argument of C_Initialize; empty: NULL
+}
 
 // module is one loaded PKCS#11 library. There is one a process: the library
 // keeps one state, whoever loads it.
 type module struct {
 	registry *registry
-	path     string
+	source   source
 	library  cryptoki
 	users    int               // tokens and provisioning steps that use it; under registry.mu
 	open     map[identity]bool // tokens with a session; under registry.mu
-	mu       sync.Mutex        // held during each call into the library
+
+	mu    sync.Mutex // held during each call into the library
+	lost  error      // why nothing is asked of it any more
+	watch watch
 }
 
 // identity tells one token of a module from another.
@@ -57,66 +68,88 @@ type identity struct {
 // registry holds the modules of this process.
 type registry struct {
 	mu      sync.Mutex
-	modules map[string]*module
-	load    func(path string) (cryptoki, error)
+	modules map[string]*module // by path, without links
+	stopped bool               // the process ends
+	try     func(source, time.Duration) error
+	load    func(source) (cryptoki, error)
 }
 
-var process = registry{load: load}
+var process = registry{try: try, load: load}
+
+var (
+	errRefused = errors.New("the system's loader refused it: it is no PKCS#11 module, " +
+		"was built for another machine, or lacks a library that it needs")
+	errStopped = errors.New("the program is ending")
+)
 
 // acquire loads and initialises a module, or counts one more user of it.
-func (r *registry) acquire(path string) (*module, error) {
-	resolved, err := checkModule(path)
+func (r *registry) acquire(s source, limit time.Duration) (*module, error) {
+	resolved, err := checkModule(s.path)
 	if err != nil {
-		return nil, fmt.Errorf("loading PKCS#11 module %q: %w", path, err)
+		return nil, fmt.Errorf("loading PKCS#11 module %q: %w", s.path, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.stopped {
+		return nil, fmt.Errorf("loading PKCS#11 module %q: %w", s.path, errStopped)
+	}
 	m := r.modules[resolved]
 	if m == nil {
-		if m, err = r.newModule(resolved); err != nil {
-			return nil, fmt.Errorf("loading PKCS#11 module %q: %w", path, err)
+		if m, err = r.newModule(source{resolved, s.reserved}, limit); err != nil {
+			return nil, fmt.Errorf("loading PKCS#11 module %q: %w", s.path, err)
 		}
 	}
+	if m.users > 0 && m.source.reserved != s.reserved {
+		return nil, fmt.Errorf("using PKCS#11 module %q: this process uses it already, with another x-init-reserved", s.path)
+	}
 	if m.users == 0 {
-		if err := m.call(func(c cryptoki) error { return c.Initialize() }); err != nil {
-			return nil, fmt.Errorf("initialising PKCS#11 module %q: %w", path, translate(err))
+		m.source.reserved = s.reserved
+		if err := m.initialise(limit); err != nil {
+			return nil, fmt.Errorf("initialising PKCS#11 module %q: %w", s.path, translate(err))
 		}
 	}
 	m.users++
 	return m, nil
 }
 
-func (r *registry) newModule(path string) (*module, error) {
-	library, err := r.load(path)
+func (r *registry) newModule(s source, limit time.Duration) (*module, error) {
+	if err := r.try(s, limit); err != nil {
+		return nil, err
+	}
+	library, err := r.load(s)
 	if err != nil {
 		return nil, err
 	}
 	if r.modules == nil {
 		r.modules = make(map[string]*module)
 	}
-	m := &module{registry: r, path: path, library: library, open: make(map[identity]bool)}
-	r.modules[path] = m
+	m := &module{registry: r, source: s, library: library, open: make(map[identity]bool)}
+	r.modules[s.path] = m
 	return m, nil
 }
 
-// release undoes acquire. The last user finalises the module.
-func (m *module) release() error {
-	m.registry.mu.Lock()
-	defer m.registry.mu.Unlock()
-	if m.users--; m.users > 0 {
-		return nil
+// initialise gives the reserved argument only where there is one: openCryptoki
+// refuses any. A module may keep it, so it is not freed.
+func (m *module) initialise(limit time.Duration) error {
+	var options []p11.InitializeOption
+	if argument := m.source.argument(); argument != nil {
+		options = append(options, p11.InitializeWithReserved(argument))
 	}
-	if err := m.call(cryptoki.Finalize); err != nil {
-		return fmt.Errorf("finalising PKCS#11 module %q: %w", m.path, translate(err))
-	}
-	return nil
+	return tell(m, limit, func(c cryptoki) error { return c.Initialize(options...) })
 }
 
-// call is the only way into the library.
-func (m *module) call(f func(cryptoki) error) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return f(m.library)
+// release undoes acquire. The last user finalises the module, unless it was
+// given up: that has been reported, and nothing can be asked of it.
+func (m *module) release(limit time.Duration) error {
+	m.registry.mu.Lock()
+	defer m.registry.mu.Unlock()
+	if m.users--; m.users > 0 || m.givenUp() {
+		return nil
+	}
+	if err := tell(m, limit, cryptoki.Finalize); err != nil {
+		return fmt.Errorf("finalising PKCS#11 module %q: %w", m.source.path, translate(err))
+	}
+	return nil
 }
 
 // claim makes a token this process's only session with it: a login counts for
@@ -137,9 +170,9 @@ func (m *module) unclaim(id identity) {
 	delete(m.open, id)
 }
 
-// checkModule looks at the file before the loader does: the binding loses the
-// loader's message. It returns the path without links, so that a module with
-// two names is loaded once.
+// checkModule looks at the file before the loader does, whose words for a file
+// that is not there are many. It returns the path without links, so that a
+// module with two names is loaded once.
 func checkModule(path string) (string, error) {
 	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -153,15 +186,6 @@ func checkModule(path string) (string, error) {
 		return "", errors.New("it is not a regular file")
 	}
 	return resolved, nil
-}
-
-func load(path string) (cryptoki, error) {
-	library := p11.New(path)
-	if library == nil {
-		return nil, errors.New("the system's loader refused it: it is no PKCS#11 module, " +
-			"was built for another machine, or lacks a library that it needs")
-	}
-	return library, nil
 }
 
 func pathless(err error) error {

@@ -20,6 +20,15 @@ func Open(text string) (hsm.Token, error) {
 	return nil, errNoCgo
 }
 
+// OpenWith refuses: see Open.
+func OpenWith(text string, o Options) (hsm.Token, error) { return Open(text) }
+
+// FinalizeAll has nothing to finalise.
+func FinalizeAll() error { return nil }
+
+// ListAt refuses: see Open.
+func ListAt(text string, o Options) ([]hsm.Info, error) { return nil, errNoCgo }
+
 // List refuses: see Open.
 func List(modulePath string) ([]hsm.Info, error) { return nil, errNoCgo }
 

@@ -9,6 +9,7 @@ import (
 	p11 "github.com/miekg/pkcs11"
 
 	"tufceremony/hsm"
+	"tufceremony/hsm/internal/secret"
 	"tufceremony/hsm/pkcs11/uri"
 )
 
@@ -34,20 +35,24 @@ func createToken(r *registry, modulePath, label string, soPIN, pin []byte) (seri
 	case len(soPIN) == 0 || len(pin) == 0:
 		return "", errors.New("both PINs must be given")
 	}
-	m, err := r.acquire(modulePath)
+	m, err := r.acquire(source{path: modulePath}, DefaultTimeout)
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, m.release()) }()
+	defer func() { err = errors.Join(err, m.release(DefaultTimeout)) }()
 	empty, err := m.emptySlot(label)
 	if err != nil {
 		return "", err
 	}
-	if err := m.call(func(c cryptoki) error { return c.InitToken(empty, string(soPIN), label) }); err != nil {
+	lent := secret.Copy(soPIN)
+	if err := tell(m, generationFactor*DefaultTimeout, func(c cryptoki) error {
+		defer secret.Free(lent)
+		return c.InitToken(empty, lent, label)
+	}); err != nil {
 		return "", fmt.Errorf("initialising slot %d: %w", empty, translate(err))
 	}
 	// SoftHSM's slot numbers change when a token is initialised.
-	created, err := m.find(uri.URI{Token: label})
+	created, err := m.find(uri.URI{Token: label}, DefaultTimeout)
 	if err != nil {
 		return "", fmt.Errorf("looking for the new token: %w", err)
 	}
@@ -59,7 +64,7 @@ func createToken(r *registry, modulePath, label string, soPIN, pin []byte) (seri
 
 // emptySlot returns a slot whose token is not initialised.
 func (m *module) emptySlot(label string) (uint, error) {
-	slots, err := m.slots()
+	slots, err := m.slots(DefaultTimeout)
 	if err != nil {
 		return 0, err
 	}
@@ -79,14 +84,17 @@ func (m *module) emptySlot(label string) (uint, error) {
 }
 
 func (m *module) initPIN(f found, soPIN, pin []byte) error {
-	err := m.call(func(c cryptoki) error {
+	lentSO, lent := secret.Copy(soPIN), secret.Copy(pin)
+	err := tell(m, DefaultTimeout, func(c cryptoki) error {
+		defer secret.Free(lentSO)
+		defer secret.Free(lent)
 		s, err := c.OpenSession(f.slot, p11.CKF_SERIAL_SESSION|p11.CKF_RW_SESSION)
 		if err != nil {
 			return err
 		}
-		err = c.Login(s, p11.CKU_SO, string(soPIN))
+		err = c.Login(s, p11.CKU_SO, lentSO)
 		if err == nil {
-			err = c.InitPIN(s, string(pin))
+			err = c.InitPIN(s, lent)
 		}
 		return errors.Join(err, c.CloseSession(s)) // logs out
 	})

@@ -3,12 +3,7 @@
 package pkcs11_test
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/rand"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,42 +12,32 @@ import (
 	"tufceremony/hsm"
 	"tufceremony/hsm/hsmtest"
 	"tufceremony/hsm/pkcs11"
+	"tufceremony/hsm/pkcs11/pkcs11test"
 )
 
 const (
-	softHSM = "/usr/lib/softhsm/libsofthsm2.so"
+	softHSM = pkcs11test.SoftHSMModule
 	soPIN   = "56785678"
 	userPIN = "123456"
 )
 
-// newSoftHSM gives the test its own empty SoftHSM, or skips it.
-func newSoftHSM(t *testing.T) {
+func newSoftHSM(t testing.TB) { pkcs11test.SoftHSM(t) }
+
+func createToken(t testing.TB, label string) (serial string) {
 	t.Helper()
-	if _, err := os.Stat(softHSM); err != nil {
-		t.Skipf("SoftHSM is not installed; scripts/test does that: %v", err)
-	}
-	dir := t.TempDir()
-	tokens, configuration := filepath.Join(dir, "tokens"), filepath.Join(dir, "softhsm2.conf")
-	if err := os.Mkdir(tokens, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	text := fmt.Sprintf("directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n", tokens)
-	if err := os.WriteFile(configuration, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("SOFTHSM2_CONF", configuration)
+	return createTokenAt(t, softHSM, label)
 }
 
-func createToken(t *testing.T, label string) (serial string) {
+func createTokenAt(t testing.TB, module, label string) (serial string) {
 	t.Helper()
-	serial, err := pkcs11.CreateToken(softHSM, label, []byte(soPIN), []byte(userPIN))
+	serial, err := pkcs11.CreateToken(module, label, []byte(soPIN), []byte(userPIN))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return serial
 }
 
-func generateKey(t *testing.T, token, label string) hsm.Key {
+func generateKey(t testing.TB, token, label string) hsm.Key {
 	t.Helper()
 	key, err := pkcs11.GenerateKey(tokenURI(token), []byte(userPIN), label)
 	if err != nil {
@@ -63,7 +48,7 @@ func generateKey(t *testing.T, token, label string) hsm.Key {
 
 func tokenURI(token string) string { return "pkcs11:token=" + token + "?module-path=" + softHSM }
 
-func openToken(t *testing.T, uri string) hsm.Token {
+func openToken(t testing.TB, uri string) hsm.Token {
 	t.Helper()
 	token, err := pkcs11.Open(uri)
 	if err != nil {
@@ -104,7 +89,7 @@ func TestSoftHSMConformance(t *testing.T) {
 		Lacks: map[hsmtest.Capability]string{
 			hsmtest.Counts:      unlimited,
 			hsmtest.Locks:       unlimited,
-			hsmtest.Removal:     "SoftHSM never answers that a device is gone; see the module in fake_test.go",
+			hsmtest.Removal:     "SoftHSM never answers that a device is gone; see faults_test.go and fake_test.go",
 			hsmtest.Touch:       noFinger,
 			hsmtest.MissedTouch: noFinger,
 		},
@@ -261,10 +246,8 @@ func signOnce(t *testing.T, token hsm.Token, prompter hsm.Prompter) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	digest := sha256.Sum256([]byte("message"))
-	signature, err := signer.Sign(rand.Reader, digest[:], crypto.SHA256)
-	if err != nil || !ecdsa.VerifyASN1(keys[0].Public.(*ecdsa.PublicKey), digest[:], signature) {
-		t.Errorf("signature %x, %v", signature, err)
+	if err := signMessage(signer); err != nil {
+		t.Error(err)
 	}
 }
 

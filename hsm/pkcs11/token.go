@@ -6,6 +6,8 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -15,12 +17,15 @@ import (
 
 const driver = "pkcs11"
 
-// token is an open session with one token.
+// token is an open session with one token. Its methods and its signers wait
+// for each other.
 type token struct {
+	mu      sync.Mutex
 	module  *module
 	id      identity
 	uri     uri.URI
-	flags   uint // of its sessions: read-only unless something is provisioned
+	flags   uint          // of its sessions: read-only unless something is provisioned
+	limit   time.Duration // of a call
 	session session
 	ended   error // why nothing works any more: closed, removed
 }
@@ -32,52 +37,56 @@ type session struct {
 	number   int // 0: none yet
 	open     bool
 	loggedIn bool
+	ways     map[learned]int // of signing, that have worked
 }
 
 var _ hsm.Token = (*token)(nil)
 
 // Open opens the one token that the URI describes.
-func Open(text string) (hsm.Token, error) {
-	t, err := open(&process, text)
+func Open(text string) (hsm.Token, error) { return OpenWith(text, Options{}) }
+
+// OpenWith is Open with what a plan says besides.
+func OpenWith(text string, o Options) (hsm.Token, error) {
+	t, err := open(&process, text, o)
 	if err != nil {
 		return nil, err // not a nil *token in an interface
 	}
 	return t, nil
 }
 
-func open(r *registry, text string) (*token, error) {
+func open(r *registry, text string, o Options) (*token, error) {
 	u, err := uri.Parse(text)
 	if err != nil {
 		return nil, err
 	}
-	t, err := openURI(r, u, p11.CKF_SERIAL_SESSION)
+	t, err := openURI(r, u, p11.CKF_SERIAL_SESSION, o.limit())
 	if err != nil {
 		return nil, fmt.Errorf("opening %q: %w", u.WithoutQuery(), err)
 	}
 	return t, nil
 }
 
-func openURI(r *registry, u uri.URI, flags uint) (_ *token, err error) {
+func openURI(r *registry, u uri.URI, flags uint, limit time.Duration) (_ *token, err error) {
 	if err := checkOpenable(u); err != nil {
 		return nil, err
 	}
-	m, err := r.acquire(u.ModulePath)
+	m, err := r.acquire(source{u.ModulePath, u.InitReserved}, limit)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, m.release())
+			err = errors.Join(err, m.release(limit))
 		}
 	}()
-	f, err := m.find(u)
+	f, err := m.find(u, limit)
 	if err != nil {
 		return nil, err
 	}
 	if err := m.claim(f.identity()); err != nil {
 		return nil, err
 	}
-	return &token{module: m, id: f.identity(), uri: u, flags: flags}, nil
+	return &token{module: m, id: f.identity(), uri: u, flags: flags, limit: limit}, nil
 }
 
 // name is how errors call the token.
@@ -97,6 +106,8 @@ func (t *token) alive() error {
 
 // Info implements hsm.Token.
 func (t *token) Info() (hsm.Info, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if err := t.alive(); err != nil {
 		return hsm.Info{}, err
 	}
@@ -124,13 +135,9 @@ func (t *token) describe(info p11.TokenInfo) hsm.Info {
 // tokenInfo reads the token's state, and makes sure that the slot still holds
 // the token that was opened: no PIN goes to one that took its place.
 func (t *token) tokenInfo() (p11.TokenInfo, error) {
-	var info p11.TokenInfo
-	err := t.module.call(func(c cryptoki) (err error) {
-		info, err = c.GetTokenInfo(t.id.slot)
-		return err
-	})
+	info, err := ask(t.module, t.limit, func(c cryptoki) (p11.TokenInfo, error) { return c.GetTokenInfo(t.id.slot) })
 	if err != nil {
-		return info, t.fail(err)
+		return p11.TokenInfo{}, t.fail(err)
 	}
 	info = trimInfo(info)
 	if (found{t.id.slot, info}).identity() != t.id {
@@ -139,21 +146,38 @@ func (t *token) tokenInfo() (p11.TokenInfo, error) {
 	return info, nil
 }
 
-// call runs f with a session, and opens one if there is none.
-func (t *token) call(f func(c cryptoki, s p11.SessionHandle) error) error {
-	err := t.module.call(func(c cryptoki) error {
-		if !t.session.open {
-			handle, err := c.OpenSession(t.id.slot, t.flags)
-			if err != nil {
-				return err
-			}
-			t.session = session{handle: handle, number: t.session.number + 1, open: true}
+// within runs f with a session, and opens one if there is none.
+func within[T any](t *token, limit time.Duration, f func(c cryptoki, s p11.SessionHandle) (T, error)) (T, error) {
+	var nothing T
+	if !t.session.open {
+		handle, err := t.openSession()
+		if err != nil {
+			return nothing, t.fail(err)
 		}
-		return f(c, t.session.handle)
-	})
+		t.session = session{handle: handle, number: t.session.number + 1, open: true, ways: make(map[learned]int)}
+	}
+	handle := t.session.handle
+	value, err := ask(t.module, limit, func(c cryptoki) (T, error) { return f(c, handle) })
+	if err != nil {
+		return nothing, t.fail(err)
+	}
+	return value, nil
+}
+
+func (t *token) openSession() (p11.SessionHandle, error) {
+	return ask(t.module, t.limit, func(c cryptoki) (p11.SessionHandle, error) { return c.OpenSession(t.id.slot, t.flags) })
+}
+
+// renew puts a new session in the place of one in which a call has failed, and
+// stays logged in: there is no moment without a session.
+func (t *token) renew() error {
+	handle, err := t.openSession()
 	if err != nil {
 		return t.fail(err)
 	}
+	old := t.session.handle
+	t.session.handle = handle
+	_ = tell(t.module, t.limit, func(c cryptoki) error { return c.CloseSession(old) })
 	return nil
 }
 
@@ -176,11 +200,13 @@ func (t *token) closeSession() {
 	}
 	handle := t.session.handle
 	t.session = session{number: t.session.number}
-	_ = t.module.call(func(c cryptoki) error { return c.CloseSession(handle) })
+	_ = tell(t.module, t.limit, func(c cryptoki) error { return c.CloseSession(handle) })
 }
 
 // Signer implements hsm.Token.
 func (t *token) Signer(key hsm.Key, prompter hsm.Prompter) (crypto.Signer, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if err := t.alive(); err != nil {
 		return nil, err
 	}
@@ -193,6 +219,8 @@ func (t *token) Signer(key hsm.Key, prompter hsm.Prompter) (crypto.Signer, error
 
 // Close implements hsm.Token. Closing twice is no error.
 func (t *token) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.module == nil {
 		return nil
 	}
@@ -201,29 +229,8 @@ func (t *token) Close() error {
 	m.unclaim(t.id)
 	t.module = nil
 	t.ended = errors.New("it was closed")
-	if err := m.release(); err != nil {
+	if err := m.release(t.limit); err != nil {
 		return fmt.Errorf("closing token %q: %w", t.name(), err)
 	}
 	return nil
-}
-
-// List says which initialised tokens a module shows. It opens none of them.
-func List(modulePath string) ([]hsm.Info, error) { return list(&process, modulePath) }
-
-func list(r *registry, modulePath string) (_ []hsm.Info, err error) {
-	m, err := r.acquire(modulePath)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, m.release()) }()
-	present, err := m.tokens()
-	if err != nil {
-		return nil, err
-	}
-	infos := make([]hsm.Info, 0, len(present))
-	for _, f := range present {
-		u := uri.URI{Token: f.info.Label, Serial: f.info.SerialNumber, ModulePath: modulePath}
-		infos = append(infos, (&token{uri: u}).describe(f.info))
-	}
-	return infos, nil
 }

@@ -32,7 +32,8 @@ type attribute struct {
 	name  string
 	part  part
 	parse func(u *URI, value string) error
-	print func(u *URI) string // empty if the attribute is not there
+	print func(u *URI) string  // empty if the attribute is not there
+	field func(u *URI) *string // of text
 }
 
 // attributes stand in the order in which they are printed.
@@ -46,13 +47,14 @@ var attributes = []attribute{
 	text("library-version", pathPart, func(u *URI) *string { return &u.LibraryVersion }, checkVersion),
 	text("slot-manufacturer", pathPart, func(u *URI) *string { return &u.SlotManufacturer }, checkText),
 	text("slot-description", pathPart, func(u *URI) *string { return &u.SlotDescription }, checkText),
-	{"slot-id", pathPart, parseSlotID, printSlotID},
+	{name: "slot-id", part: pathPart, parse: parseSlotID, print: printSlotID},
 	text("object", pathPart, func(u *URI) *string { return &u.Object }, checkText),
 	text("type", pathPart, func(u *URI) *string { return &u.Type }, checkType),
-	{"id", pathPart, parseID, func(u *URI) string { return pct.EncodeAll(u.ID) }},
+	{name: "id", part: pathPart, parse: parseID, print: func(u *URI) string { return pct.EncodeAll(u.ID) }},
 	text("module-path", queryPart, func(u *URI) *string { return &u.ModulePath }, checkModulePath),
 	text("module-name", queryPart, func(u *URI) *string { return &u.ModuleName }, checkModuleName),
-	{"pin-source", queryPart, parsePINSource, printPINSource},
+	text("x-init-reserved", queryPart, func(u *URI) *string { return &u.InitReserved }, checkInitReserved),
+	{name: "pin-source", part: queryPart, parse: parsePINSource, print: printPINSource},
 }
 
 func find(name string, p part) (attribute, error) {
@@ -82,8 +84,9 @@ func text(name string, p part, field func(*URI) *string, check func(string) erro
 		allowed = queryReserved
 	}
 	return attribute{
-		name: name,
-		part: p,
+		name:  name,
+		part:  p,
+		field: field,
 		parse: func(u *URI, value string) error {
 			decoded, err := pct.Decode(value, allowed)
 			if err != nil {
@@ -149,6 +152,21 @@ func checkModuleName(s string) error {
 		return errors.New("it must be a name, not a path or a command")
 	}
 	return checkText(s)
+}
+
+// maxInitReserved is more than any module's argument needs.
+const maxInitReserved = 1024
+
+// checkInitReserved wants text that looks like what it is: a module parses it
+// in C, by rules of its own, and people read it in a review.
+func checkInitReserved(s string) error {
+	if len(s) > maxInitReserved {
+		return fmt.Errorf("it has more than %d bytes", maxInitReserved)
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return errors.New("it must be printable ASCII")
+	}
+	return nil
 }
 
 func parseSlotID(u *URI, value string) error {

@@ -4,10 +4,18 @@
 //
 // A URI in a plan is read by people and decides which device signs, so it must
 // mean one thing. The package refuses what the RFC leaves to the reader's
-// discretion: attributes that it does not know, vendor attributes (x-…),
+// discretion: attributes that it does not know, vendor attributes but one,
 // attributes that stand twice or are empty, characters that ought to be
 // percent-encoded, text that is not UTF-8 or holds control characters, module
 // paths that are not absolute.
+//
+// The one vendor attribute is x-init-reserved, in the query. It is the reserved
+// argument of C_Initialize, text that some modules want and others refuse; NSS
+// has the folder of its keys there. It is how a token is reached, as the
+// module's path is, so it goes where the path goes: into plans, after --uri,
+// into lists of tokens. (p11-kit's configuration calls it the same.)
+//
+//	pkcs11:token=NAME?module-path=/usr/lib/x86_64-linux-gnu/libsoftokn3.so&x-init-reserved=configdir='sql:/srv/nss'%20flags=
 //
 // It will not take a PIN: pin-value is refused, and pin-source may only name a
 // file, never a command. Errors name attributes and positions, never values,
@@ -50,6 +58,10 @@ type URI struct {
 	ModulePath string
 	ModuleName string
 	PINSource  string // absolute path of the file that holds the PIN
+
+	// InitReserved is x-init-reserved: the argument that the module is
+	// initialised with.
+	InitReserved string
 }
 
 const scheme = "pkcs11:"

@@ -32,6 +32,9 @@ var accepted = []struct {
 		"slot-manufacturer=c;slot-description=d;slot-id=0",
 		URI{LibraryManufacturer: "a", LibraryDescription: "b", LibraryVersion: "2.40",
 			SlotManufacturer: "c", SlotDescription: "d", SlotID: slot(0)}, ""},
+	{"argument for the module", "pkcs11:token=a?x-init-reserved=configdir='sql:/srv/a%20b'%20flags%3D&module-path=/m",
+		URI{Token: "a", ModulePath: "/m", InitReserved: "configdir='sql:/srv/a b' flags="},
+		"pkcs11:token=a?module-path=/m&x-init-reserved=configdir='sql:/srv/a%20b'%20flags="},
 	{"module name", "pkcs11:token=a?module-name=softhsm2", URI{Token: "a", ModuleName: "softhsm2"}, ""},
 }
 
@@ -87,6 +90,13 @@ var refused = []struct{ name, text, want string }{
 	{"module command", "pkcs11:?module-path=|/bin/sh", "commands are not run"},
 	{"module name as path", "pkcs11:?module-name=../evil", "not a path"},
 	{"NUL in module", "pkcs11:?module-path=/a%00b", "control character"},
+	{"NUL in argument", "pkcs11:?x-init-reserved=a%00b", "printable ASCII"},
+	{"argument outside ASCII", "pkcs11:?x-init-reserved=%C3%A9", "printable ASCII"},
+	{"long argument", "pkcs11:?x-init-reserved=" + strings.Repeat("a", 1025), "more than 1024 bytes"},
+	{"empty argument", "pkcs11:?x-init-reserved=", "is empty"},
+	{"argument twice", "pkcs11:?x-init-reserved=a&x-init-reserved=a", "stands twice"},
+	{"argument in the path", "pkcs11:x-init-reserved=a", "belongs in the query"},
+	{"other vendor attribute with it", "pkcs11:?x-init-reserved=a&x-init-args=b", "vendor attribute"},
 	{"escape in token", "pkcs11:token=%1B[2J", "control character"},
 	{"C1 control in token", "pkcs11:token=%C2%9B2J", "control character"},
 	{"not UTF-8", "pkcs11:token=%FF", "not UTF-8"},
