@@ -11,6 +11,7 @@ import (
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/hsm"
 	"tufceremony/hsm/piv"
+	"tufceremony/hsm/secret"
 )
 
 // setPIN replaces the factory's PIN. Before firmware 5.3 a device does not say
@@ -25,7 +26,7 @@ func (p *provisioning) setPIN() error {
 	if err != nil {
 		return err
 	}
-	defer clear(old)
+	defer secret.Free(old)
 	if p.pin, err = p.choose("PIN", piv.WeakPIN); err != nil {
 		return err
 	}
@@ -47,12 +48,12 @@ func (p *provisioning) setPUK() error {
 	if err != nil {
 		return err
 	}
-	defer clear(old)
+	defer secret.Free(old)
 	puk, err := p.choose("PUK", piv.WeakPUK)
 	if err != nil {
 		return err
 	}
-	defer clear(puk)
+	defer secret.Free(puk)
 	if err := p.admin.ChangePUK(old, puk); err != nil {
 		return err
 	}
@@ -81,21 +82,21 @@ func (p *provisioning) choose(what string, weak func([]byte) error) ([]byte, err
 			return nil, err
 		}
 		if err := weak(first); err != nil {
-			clear(first)
+			secret.Free(first)
 			wrapTo(p.env.out, "   ", "   ", fmt.Sprintf("Not that one: %v.", err))
 			continue
 		}
 		second, err := p.env.ask.Secret(fmt.Sprintf("   The same %s again: ", what))
 		if err != nil {
-			clear(first)
+			secret.Free(first)
 			return nil, err
 		}
 		same := subtle.ConstantTimeCompare(first, second) == 1
-		clear(second)
+		secret.Free(second)
 		if same {
 			return first, nil
 		}
-		clear(first)
+		secret.Free(first)
 		fmt.Fprintln(p.env.out, "   The two differ. Once more.")
 	}
 }
@@ -177,7 +178,7 @@ func (p *provisioning) presentManagementKey() error {
 		if err != nil {
 			return err
 		}
-		defer clear(typed)
+		defer secret.Free(typed)
 		p.manage = make([]byte, len(typed)/2)
 		n, err := hex.Decode(p.manage, bytes.ToLower(bytes.Join(bytes.Fields(typed), nil)))
 		p.manage = p.manage[:n]

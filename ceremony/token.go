@@ -7,6 +7,7 @@ import (
 
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/hsm/attest"
+	"tufceremony/hsm/pkcs11"
 )
 
 func tokenCommand(env *environment) *cobra.Command {
@@ -25,18 +26,24 @@ func tokenCommand(env *environment) *cobra.Command {
 // readRoster reads who has which token, for the commands that say whose a
 // device is. No folder is no error: then nobody has any.
 func readRoster(dir string) (*roster.Roster, error) {
+	people, _, err := readDevices(dir)
+	return people, err
+}
+
+// readDevices reads what the plan says of PKCS#11 modules as well.
+func readDevices(dir string) (*roster.Roster, pkcs11.Options, error) {
 	if dir == "" {
-		return &roster.Roster{}, nil
+		return &roster.Roster{}, pkcs11.Options{}, nil
 	}
 	files, err := readFolder(dir)
 	if err != nil {
-		return nil, err
+		return nil, pkcs11.Options{}, err
 	}
 	p, err := readPlan(files)
 	if err != nil {
-		return nil, err
+		return nil, pkcs11.Options{}, err
 	}
-	return &p.Roster, nil
+	return &p.Roster, moduleOptions(p.ModuleTimeout), nil
 }
 
 // attestHint says what to do about evidence that does not hold.

@@ -15,6 +15,7 @@ import (
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm"
 	"tufceremony/hsm/attest"
+	"tufceremony/hsm/pkcs11"
 )
 
 type attestOptions struct {
@@ -142,7 +143,7 @@ func findEvidence(env *environment, from string) (asked, error) {
 		evidence, err := attest.ParseEvidence(text)
 		return asked{Evidence: evidence}, attestHint(err)
 	}
-	device, err := openToken(from, ".")
+	device, err := openToken(from, ".", pkcs11.Options{})
 	if err != nil {
 		return asked{}, lookHint(err)
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -45,13 +47,13 @@ type sight struct {
 }
 
 func runTokenList(env *environment, o listOptions) error {
-	people, err := readRoster(o.plan)
+	people, options, err := readDevices(o.plan)
 	if err != nil {
 		return err
 	}
 	var s sight
 	s.yubiKeys(people)
-	s.modules(people, o.modules)
+	s.modules(people, options, o.modules)
 	if o.json {
 		if s.Devices == nil {
 			s.Devices = []seenDevice{}
@@ -87,24 +89,31 @@ func (s *sight) yubiKeys(people *roster.Roster) {
 // modules asks PKCS#11 modules: the machine's, the plan's, and those that were
 // typed. A module is code that runs in this process: what the plan names must
 // lie where this machine's owner has put it.
-func (s *sight) modules(people *roster.Roster, typed []string) {
-	all := append(registeredModules(), typed...)
+func (s *sight) modules(people *roster.Roster, o pkcs11.Options, typed []string) {
+	var all []uri.URI
 	for _, t := range people.Tokens() {
 		if u, err := uri.Parse(t.URI); err == nil && trustedModule(t.URI, false) == nil {
-			all = append(all, u.ModulePath)
+			all = append(all, uri.URI{ModulePath: u.ModulePath, InitReserved: u.InitReserved})
+		}
+	}
+	for _, path := range append(registeredModules(), typed...) {
+		// The plan knows how a module is to be initialised.
+		if !slices.ContainsFunc(all, func(u uri.URI) bool { return u.ModulePath == path }) {
+			all = append(all, uri.URI{ModulePath: path})
 		}
 	}
 	asked := map[string]bool{}
-	for _, path := range all {
-		if !asked[path] {
-			asked[path] = true
-			s.module(people, path)
+	for _, u := range all {
+		if !asked[u.String()] {
+			asked[u.String()] = true
+			s.module(people, o, u)
 		}
 	}
 }
 
-func (s *sight) module(people *roster.Roster, path string) {
-	infos, err := pkcs11.List(path)
+func (s *sight) module(people *roster.Roster, o pkcs11.Options, u uri.URI) {
+	path := u.ModulePath
+	infos, err := listModule(u, o)
 	if err != nil {
 		s.note("PKCS#11 module %s: %v", path, err)
 		return
@@ -116,7 +125,7 @@ func (s *sight) module(people *roster.Roster, path string) {
 			continue
 		}
 		seen := describeDevice(info, people)
-		keys, err := visibleKeys(info.URI)
+		keys, err := visibleKeys(info.URI, o)
 		if err != nil {
 			seen.Problem = err.Error()
 		}
@@ -130,8 +139,19 @@ func (s *sight) module(people *roster.Roster, path string) {
 	}
 }
 
-func visibleKeys(uri string) ([]hsm.Key, error) {
-	device, err := openToken(uri, ".")
+// listModule lists the tokens of a module. A path that was typed may be relative,
+// which no URI can say.
+func listModule(u uri.URI, o pkcs11.Options) ([]hsm.Info, error) {
+	path, err := filepath.Abs(u.ModulePath)
+	if err != nil {
+		return nil, err
+	}
+	u.ModulePath = path
+	return pkcs11.ListAt(u.String(), o)
+}
+
+func visibleKeys(uri string, o pkcs11.Options) ([]hsm.Key, error) {
+	device, err := openToken(uri, ".", o)
 	if err != nil {
 		return nil, err
 	}
