@@ -21,7 +21,7 @@ import (
 // openToken opens the device that a token URI names. Software tokens are files
 // in a folder `tokens` beside the ceremony folder: they stay where they are
 // when the folder travels, as devices do.
-func openToken(uri, dir string) (hsm.Token, error) {
+func openToken(uri, dir string, o pkcs11.Options) (hsm.Token, error) {
 	scheme, _, _ := strings.Cut(uri, ":")
 	switch scheme {
 	case "soft":
@@ -31,12 +31,15 @@ func openToken(uri, dir string) (hsm.Token, error) {
 		}
 		return soft.OpenURI(filepath.Join(filepath.Dir(place), "tokens"), uri)
 	case "pkcs11":
-		return pkcs11.Open(uri)
+		return pkcs11.OpenWith(uri, o)
 	case "piv":
 		return piv.Open(uri)
 	}
 	return nil, fmt.Errorf("opening token %q: no driver for such a URI: %w", uri, hsm.ErrUnsupported)
 }
+
+// moduleOptions is what a plan says of PKCS#11 modules, which may be nothing.
+func moduleOptions(timeout time.Duration) pkcs11.Options { return pkcs11.Options{Timeout: timeout} }
 
 // open finds the device. Nothing has been asked of its holder yet.
 func (s *signing) open() (hsm.Token, error) {
@@ -47,7 +50,7 @@ func (s *signing) open() (hsm.Token, error) {
 	if err := trustedModule(s.uri, s.elsewhere); err != nil {
 		return nil, err
 	}
-	device, err := openToken(s.uri, s.dir)
+	device, err := openToken(s.uri, s.dir, moduleOptions(s.report.Plan.ModuleTimeout))
 	if err != nil {
 		return nil, s.deviceHint(fmt.Errorf("signing with token %q: %w", s.token.Name, err))
 	}
@@ -266,6 +269,8 @@ func (s *signing) deviceHint(err error) error {
 		return hint(err, "%s; insert the device again and run %s", s.soFar(), again)
 	case errors.Is(err, hsm.ErrTouchMissed):
 		return hint(err, "%s, and no PIN try was spent; run %s again and touch the device when it blinks", s.soFar(), again)
+	case errors.Is(err, hsm.ErrNoAnswer):
+		return hint(err, "%s; unplug the device, or have its maker's service restarted, and run %s. A device that needs longer: module-timeout in the plan", s.soFar(), again)
 	case errors.As(err, &status):
 		return hint(err, "%s; %s", s.soFar(), status.Do())
 	case s.elsewhere:

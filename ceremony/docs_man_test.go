@@ -67,6 +67,7 @@ func manPage() string {
 		{"piv:serial=NUMBER;slot=SLOT", "A key in a YubiKey, by the serial number that is printed on it and the slot, 9a, 9c, 9d, 9e or 82 to 95."},
 		{"soft:NAME", "A software token, in a plan that is marked as a rehearsal."},
 	})
+	m.paragraph("x-init-reserved=TEXT in the query of a pkcs11 URI is the reserved argument of C_Initialize, which some modules need: NSS has the folder of its keys there. Review shows it.")
 	m.paragraph("The PIN is asked for at the terminal. pkcs11 and soft may name a file that holds it, with pin-source=file:/FILE in its query; review reports that. A PIN never stands in a URI, a flag or the environment.")
 	m.macro("SH SEE ALSO")
 	m.text("sha256sum(1), tar(1), openssl-pkey(1)")

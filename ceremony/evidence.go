@@ -47,6 +47,9 @@ func printDevice(w io.Writer, p *plan.Plan, d evidence.Device) {
 		uri += " (lost: cannot sign)"
 	}
 	wrapTo(w, "  "+d.Token.Name+": ", "      ", uri)
+	if argument := d.Token.ModuleArgument(); argument != "" {
+		wrapTo(w, "      ", "      ", fmt.Sprintf("Its module is given the argument %q.", tufmeta.Printable(argument)))
+	}
 	if p.Policy != nil && p.Policy.Attestation != plan.Off {
 		printEvidence(w, p, d)
 	}

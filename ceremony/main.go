@@ -13,4 +13,4 @@ import (
 // version is set by scripts/build.
 var version = "devel"
 
-func main() { os.Exit(run(os.Args[1:], system())) }
+func main() { os.Exit(start(os.Args[1:], system())) }

@@ -1,159 +1,235 @@
+//go:build cgo && linux
+
 package main
 
 import (
-	"encoding/json"
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
+
+	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/tufmeta"
+	"tufceremony/hsm/pkcs11"
+	"tufceremony/hsm/pkcs11/pkcs11test"
 )
 
-const modulesScript = "../scripts/modules"
-
-// rehearsalModules are those on which a whole rehearsal is held, and why not on
-// the others.
-var rehearsalModules = []struct{ name, not string }{
-	{"softhsm", ""},
-	{"nss", ""},
-	{"p11-kit", ""},
-	{"tpm", ""},
-	{"opencryptoki", "its soft token signs with RSA alone, and plans take keys on curves"},
-	{"opensc", ""},
-	{"ykcs11", ""},
+// moduleDevice is a holder's PKCS#11 token in a ceremony, behind a module that
+// fails on demand.
+type moduleDevice struct {
+	fake *pkcs11test.Fake
+	dir  string // of the ceremony
+	uri  string
 }
 
-func skipWithoutModule(t *testing.T, name string) {
+const modulePIN = "24681357"
+
+// newModuleDevice has a rehearsal whose first holder has the key on such a token.
+func newModuleDevice(t *testing.T) *moduleDevice {
 	t.Helper()
-	if out, err := exec.Command(modulesScript, "--check", name).CombinedOutput(); err != nil {
-		t.Skipf("%s", out)
+	if _, err := exec.LookPath("softhsm2-util"); err != nil {
+		t.Skip("softhsm2-util is not there; scripts/test installs it")
 	}
-}
-
-// A rehearsal on the tokens of each module, seven of them, is published and
-// accepted.
-func TestRehearseOnModules(t *testing.T) {
-	t.Parallel()
-	for _, m := range rehearsalModules {
-		t.Run(m.name, func(t *testing.T) {
-			t.Parallel()
-			if m.not != "" {
-				t.Skip(m.not)
-			}
-			skipWithoutModule(t, m.name)
-			dir := filepath.Join(t.TempDir(), "kept")
-			c := exec.Command(modulesScript, "-n", "7", m.name, "sh", "-c", `exec ceremony rehearse --tokens "$MODULE_TOKENS" --keep "$0"`, dir)
-			if out, err := c.CombinedOutput(); err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			base := serve(t, filepath.Join(dir, "repository"))
-			got, err := goTUF(t, base, filepath.Join(dir, "repository", "root.json"), t.TempDir(), "hello.txt", filepath.Join(t.TempDir(), "hello.txt"))
-			if want := (versions{2, 2, 2, 2}); err != nil || got != want {
-				t.Errorf("go-tuf trusts %+v, %v; want %+v", got, err, want)
-			}
-		})
+	d := &moduleDevice{fake: pkcs11test.Proxy(t), dir: filepath.Join(t.TempDir(), "c")}
+	const label = rehearsalLabel + " 1"
+	if _, err := pkcs11.CreateToken(d.fake.Path, label, []byte("87654321"), []byte(modulePIN)); err != nil {
+		t.Fatal(err)
 	}
-}
-
-// across are the modules of TestAcrossModules, from the outermost run of the
-// script on.
-var across = []string{"softhsm", "nss", "p11-kit", "tpm"}
-
-// TestAcrossModules runs TestRootAcrossModules with a token of each module.
-func TestAcrossModules(t *testing.T) {
-	t.Parallel()
-	program, err := os.Executable()
+	private, err := (&rehearsal{seed: []byte("scripts")}).key("token holder-1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := []string{program, "-test.run=^TestRootAcrossModules$", "-test.v"}
-	for _, name := range slices.Backward(across) {
-		skipWithoutModule(t, name)
-		args = slices.Concat([]string{modulesScript, name}, args)
-	}
-	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command("softhsm2-util", "--import", file, "--token", label, "--label", "tuf", "--id", "01", "--pin", modulePIN)
+	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if m := regexp.MustCompile(`--- SKIP: TestRootAcrossModules`).Find(out); m != nil {
-		t.Skipf("%s", out)
+	if _, err := pkcs11.GenerateKey("pkcs11:token=rehearsal%201?module-path="+d.fake.Path, []byte(modulePIN), "another"); err != nil {
+		t.Fatal(err)
+	}
+	d.fake.Forget()
+	d.uri = "pkcs11:token=rehearsal%201;object=tuf?module-path=" + d.fake.Path
+	d.draft(t)
+	return d
+}
+
+// draft makes the ceremony: the rehearsal's genesis, with a token that has no
+// serial, and is somewhere else.
+func (d *moduleDevice) draft(t *testing.T) {
+	t.Helper()
+	held := filepath.Join(t.TempDir(), "r")
+	if out, err := exec.Command("ceremony", "rehearse", "--keep", held, "--seed", "scripts", "--time", rehearsed).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	from := filepath.Join(held, "coordinator", "genesis")
+	files, err := folder.Read(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := regexp.MustCompile(`uri: "soft:holder-1"`).ReplaceAll(files[folder.Plan], []byte(`uri: ""`))
+	text = regexp.MustCompile(`(?m)serial: ".*"`).ReplaceAll(text, []byte(`serial: ""`))
+	text = bytes.Replace(text, []byte("holders:\n"), []byte("module-timeout: 5\nholders:\n"), 1)
+	if err := durable.Create(filepath.Join(d.dir, folder.Plan), text); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(d.dir, folder.Keys), os.DirFS(filepath.Join(from, folder.Keys))); err != nil {
+		t.Fatal(err)
+	}
+	var screen bytes.Buffer
+	if status := run([]string{"draft", d.dir}, rehearsalEnv(&screen)); status != done {
+		t.Fatal(screen.String())
 	}
 }
 
-// Five holders, each with a device behind another driver or module, and a root
-// that wants all five: the ceremony is held, and three clients accept what it
-// publishes.
-func TestRootAcrossModules(t *testing.T) {
-	tokens := os.Getenv("MODULE_TOKENS")
-	if tokens == "" {
-		t.Skip("TestAcrossModules runs it")
-	}
-	yubiKeys(t)
-	home, err := os.Getwd()
+// sign runs `ceremony sign` as the holder would.
+func (d *moduleDevice) sign(t *testing.T) (status int, screen string) {
+	t.Helper()
+	files, err := folder.Read(d.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := rehearsalEnv(t.Output())
-	r, err := newRehearsal(env, rehearseOptions{piv: true, tokens: tokens}, env.today(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	makers := r.maker.(*turns).makers
-	for range across[1:] {
-		makers = append(makers, makers[1])
-	}
-	r.maker.(*turns).makers = makers
-	t.Chdir(t.TempDir())
-	for _, act := range []func() error{
-		r.prepare, r.genesisFolder,
-		func() error { return r.edit("genesis", wantAllFive) },
-		func() error { return r.hold("genesis", founders) },
-		r.publishGenesis,
+	var out bytes.Buffer
+	env := rehearsalEnv(&out)
+	env.ask = passphrase(modulePIN)
+	env.now = func() time.Time { at, _ := time.Parse(tufmeta.TimeFormat, rehearsed); return at }
+	status = run([]string{"sign", d.dir, "--token", "holder-1", "--approve", files.Event().Words(), "--uri", d.uri}, env)
+	return status, strings.Join(strings.Fields(out.String()), " ")
+}
+
+// What a module does wrong ends in words, with nothing written and no PIN given
+// that would be wasted; and then the same holder signs with the same device.
+func TestModulesInACeremony(t *testing.T) {
+	for _, c := range []struct{ name, fault, want string }{
+		{"a wrong signature", "C_Sign flip", "checking what the device signed for 1.root: .*SIG-INVALID"},
+		{"a signature by another key", "C_SignInit other", "checking what the device signed for 1.root: .*SIG-INVALID"},
+		{"removed", "C_Sign rv 0x32", "the device was removed"},
+		{"hangs", "C_Sign hang", `signing with token "rehearsal 1": the module did not answer within 5s and was given up.* hint: nothing was signed; unplug the device`},
+		{"crashes at the start", "C_Initialize crash", "the module is broken: it crashed in C_Initialize"},
+		{"another ID", "C_GetAttributeValue id", "a private key with ID 00 instead"},
+		{"locked", "C_GetTokenInfo flags 0x40000", "the PIN is locked"},
 	} {
-		if err := act(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	seen := map[string]bool{}
-	for _, token := range founders {
-		seen[r.tokens[token].model] = true
-	}
-	if len(seen) < len(founders)-1 { // SoftHSM is there twice, once through p11-kit
-		t.Errorf("the devices are %v", seen)
-	}
-	wantSignatures(t, filepath.Join(r.dir, "repository", "metadata", "1.root.json"), len(founders))
-	t.Chdir(home)
-	base := serve(t, filepath.Join(r.dir, "repository"))
-	for name, refresh := range clients {
-		t.Run(name, func(t *testing.T) {
-			got, err := refresh(t, base, filepath.Join(r.dir, "repository", "root.json"), t.TempDir(), "hello.txt", filepath.Join(t.TempDir(), "hello.txt"))
-			if want := (versions{1, 1, 1, 1}); err != nil || got != want {
-				t.Errorf("trusts %+v, %v; want %+v", got, err, want)
+		t.Run(c.name, func(t *testing.T) {
+			d := newModuleDevice(t)
+			if c.name == "crashes at the start" {
+				d.uri = strings.Replace(d.uri, d.fake.Path, freshCopy(t, d.fake.Path), 1)
+			}
+			d.fake.Faults(t, c.fault)
+			status, screen := d.sign(t)
+			if status != refused || !regexp.MustCompile(c.want).MatchString(screen) {
+				t.Errorf("status %d, %s", status, screen)
+			}
+			if _, err := os.Stat(filepath.Join(d.dir, folder.Signatures)); err == nil {
+				t.Error("signatures were written")
+			}
+			if strings.Contains(screen, modulePIN) {
+				t.Error("the PIN is on the screen")
+			}
+			if c.name == "hangs" {
+				return // the module is lost to this process
+			}
+			d.fake.Faults(t)
+			if status, screen := d.sign(t); status != done {
+				t.Errorf("afterwards: %d, %s", status, screen)
 			}
 		})
 	}
 }
 
-// wantAllFive edits the plan so that no device can be missing.
-func wantAllFive(text string) (string, error) {
-	text, err := replace(text, "    threshold: 3\n", "    threshold: 5\n")
+// freshCopy is the same module, which this process has not loaded yet.
+func freshCopy(t *testing.T, path string) string {
+	t.Helper()
+	library, err := os.ReadFile(path)
 	if err != nil {
-		return "", err
+		t.Fatal(err)
 	}
-	return replace(text, "waivers:  # read each aloud, with its reason\n", "waivers:\n  - check: THRESHOLD-MARGIN\n    subject: \"root\"\n    reason: \"every driver must sign\"\n")
+	fresh := filepath.Join(t.TempDir(), "fresh.so")
+	if err := os.WriteFile(fresh, library, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return fresh
 }
 
-func wantSignatures(t *testing.T, file string, want int) {
-	t.Helper()
+// The plan and the driver have the same bounds.
+func TestModuleTimeoutBounds(t *testing.T) {
+	if plan.MinModuleTimeout != pkcs11.MinTimeout.Seconds() || plan.MaxModuleTimeout != pkcs11.MaxTimeout.Seconds() {
+		t.Errorf("the plan has %d to %d s, the driver %v to %v", plan.MinModuleTimeout, plan.MaxModuleTimeout, pkcs11.MinTimeout, pkcs11.MaxTimeout)
+	}
+}
+
+// A signal while a module works: the call comes to its end, the module is
+// finalised, and the program ends as it would have.
+func TestSignalsFinalise(t *testing.T) {
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(s.String(), func(t *testing.T) {
+			fake := pkcs11test.Proxy(t)
+			fake.Faults(t, "C_GetSlotList late 700")
+			c := exec.Command("ceremony", "token", "list", "--module", fake.Path)
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			for !slices.Contains(fake.AllCalls(), "C_GetSlotList") {
+				time.Sleep(time.Millisecond)
+			}
+			if err := c.Process.Signal(s); err != nil {
+				t.Fatal(err)
+			}
+			_ = c.Wait()
+			calls := fake.AllCalls()
+			if status := c.ProcessState.ExitCode(); status != 128+int(s) || calls[len(calls)-1] != "C_Finalize" {
+				t.Errorf("status %d, called %v", status, calls)
+			}
+		})
+	}
+}
+
+// The review shows what a module is told, and for how long it may be silent.
+func TestReviewShowsTheArgument(t *testing.T) {
+	d := newModuleDevice(t)
+	file := filepath.Join(d.dir, folder.Plan)
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var root struct {
-		Signatures []struct{ Sig string } `json:"signatures"`
+	text = bytes.Replace(text, []byte(`uri: ""`), []byte(`uri: "pkcs11:token=rehearsal%20x?module-path=/usr/lib/m.so&x-init-reserved=configdir='sql:/srv/a%20b'"`), 1)
+	for _, made := range []string{folder.Payload, folder.Record} {
+		if err := os.RemoveAll(filepath.Join(d.dir, made)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := json.Unmarshal(text, &root); err != nil || len(root.Signatures) != want {
-		t.Errorf("%d signatures, %v; want %d", len(root.Signatures), err, want)
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if status := run([]string{"draft", d.dir}, rehearsalEnv(&out)); status != done {
+		t.Fatal(out.String())
+	}
+	out.Reset()
+	run([]string{"review", d.dir}, rehearsalEnv(&out))
+	screen := strings.Join(strings.Fields(out.String()), " ")
+	for _, want := range []string{
+		`Its module is given the argument "configdir='sql:/srv/a b'".`,
+		`finding MODULE-ARGUMENT, holder-1: its module is given the argument "configdir='sql:/srv/a b'"`,
+		"A PKCS#11 module that is silent for 5 seconds is given up.",
+	} {
+		if !strings.Contains(screen, want) {
+			t.Errorf("the review lacks %q: %s", want, screen)
+		}
 	}
 }

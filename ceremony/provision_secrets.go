@@ -11,6 +11,7 @@ import (
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/hsm"
 	"tufceremony/hsm/piv"
+	"tufceremony/hsm/secret"
 )
 
 // setPIN replaces the factory's PIN. Before firmware 5.3 a device does not say
@@ -28,7 +29,7 @@ func (p *provisioning) setPIN() error {
 	if err != nil {
 		return err
 	}
-	defer clear(old)
+	defer secret.Free(old)
 	if p.pin, err = choose(p.env, "PIN", p.fit(piv.WeakPIN)); err != nil {
 		return err
 	}
@@ -55,12 +56,12 @@ func (p *provisioning) setPUK() error {
 	if err != nil {
 		return err
 	}
-	defer clear(old)
+	defer secret.Free(old)
 	puk, err := choose(p.env, "PUK", p.fit(piv.WeakPUK))
 	if err != nil {
 		return err
 	}
-	defer clear(puk)
+	defer secret.Free(puk)
 	if err := p.admin.ChangePUK(old, puk); err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func (p *provisioning) provePUK() error {
 	if err != nil {
 		return hint(err, "whoever does not know the PUK did not set it; a device that holds no key is made new: %s", p.wipe())
 	}
-	defer clear(puk)
+	defer secret.Free(puk)
 	return hint(p.admin.ChangePUK(puk, puk), "think before you run the command again; a device that holds no key is made new: %s", p.wipe())
 }
 
@@ -141,21 +142,21 @@ func choose(env *environment, what string, weak func([]byte) error) ([]byte, err
 			return nil, err
 		}
 		if err := weak(first); err != nil {
-			clear(first)
+			secret.Free(first)
 			wrapTo(env.out, "   ", "   ", fmt.Sprintf("Not that one: %v.", err))
 			continue
 		}
 		second, err := env.ask.Secret(fmt.Sprintf("   The same %s again: ", what))
 		if err != nil {
-			clear(first)
+			secret.Free(first)
 			return nil, err
 		}
 		same := subtle.ConstantTimeCompare(first, second) == 1
-		clear(second)
+		secret.Free(second)
 		if same {
 			return first, nil
 		}
-		clear(first)
+		secret.Free(first)
 		fmt.Fprintln(env.out, "   The two differ. Once more.")
 	}
 }
@@ -175,7 +176,7 @@ func (p *provisioning) setManagementKey() error {
 	}
 	p.begin("The management key, with which slots are changed. It is a random one, of type %s, and %s.", p.admin.ManagementAlgorithm(), where)
 	old, paper, err := p.oldManagementKey()
-	defer clear(old)
+	defer secret.Free(old)
 	if err != nil {
 		return err
 	}
@@ -228,9 +229,9 @@ func (p *provisioning) oldManagementKey() (key []byte, paper bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	defer clear(typed)
+	defer secret.Free(typed)
 	digits := bytes.Join(bytes.Fields(bytes.ToLower(typed)), nil)
-	defer clear(digits)
+	defer secret.Free(digits)
 	key = make([]byte, hex.DecodedLen(len(digits)))
 	if _, err = hex.Decode(key, digits); err != nil {
 		return nil, false, errors.New("reading the management key: it has 48 or 64 digits, 0 to 9 and a to f")

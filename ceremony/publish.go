@@ -19,6 +19,7 @@ import (
 	"tufceremony/ceremony/internal/publish"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/ceremony/internal/verify"
+	"tufceremony/hsm/secret"
 )
 
 type publishOptions struct {
@@ -137,12 +138,12 @@ func online(env *environment, file string, v verify.Verified, now time.Time) (*p
 	if block == nil || block.Type != "ENCRYPTED PRIVATE KEY" {
 		return nil, hint(fmt.Errorf("reading the online key %q: no PEM block \"ENCRYPTED PRIVATE KEY\"", file), "`openssl pkcs8 -topk8 -v2 aes256` encrypts a key")
 	}
-	secret, err := env.ask.Secret(fmt.Sprintf("Passphrase of %s: ", file))
+	passphrase, err := env.ask.Secret(fmt.Sprintf("Passphrase of %s: ", file))
 	if err != nil {
 		return nil, hint(err, "the passphrase is typed at a terminal")
 	}
-	defer clear(secret)
-	key, _, err := pkcs8.ParsePrivateKey(block.Bytes, secret)
+	defer secret.Free(passphrase)
+	key, _, err := pkcs8.ParsePrivateKey(block.Bytes, passphrase)
 	if err != nil {
 		return nil, hint(fmt.Errorf("reading the online key %q: wrong passphrase, or not a key", file), "nothing was written; run the command again")
 	}

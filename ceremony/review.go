@@ -158,6 +158,9 @@ func printTrusted(w io.Writer, r *review.Report) {
 func printDevices(w io.Writer, r *review.Report) {
 	fmt.Fprintln(w, "\nDevices, as the plan has them:")
 	printPolicy(w, r.Plan.Policy)
+	if limit := r.Plan.ModuleTimeout; limit > 0 {
+		fmt.Fprintf(w, "  A PKCS#11 module that is silent for %s is given up.\n", plural(int(limit.Seconds()), "second"))
+	}
 	for _, d := range r.Devices {
 		printDevice(w, r.Plan, d)
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"tufceremony/hsm/secret"
 )
 
 // stops are the signals that end the program from a keyboard or with its
@@ -37,11 +39,16 @@ func (terminal) Line(prompt string) (string, error) {
 	return string(line), err
 }
 
+// Secret gives what was typed in memory of package secret, for whoever uses it
+// to free.
 func (terminal) Secret(prompt string) ([]byte, error) {
+	if err := secret.Weakness(); err != nil {
+		prompt = fmt.Sprintf("(What is typed may come to lie on this machine's disk, if it swaps: %v.)\n%s", err, prompt)
+	}
 	return atTerminal(prompt, func(in *os.File) ([]byte, error) {
-		secret, err := term.ReadPassword(int(in.Fd()))
+		typed, err := readSecret(in)
 		fmt.Fprintln(in) // Enter was not echoed
-		return secret, err
+		return typed, err
 	})
 }
 
@@ -59,8 +66,7 @@ func atTerminal(prompt string, read func(in *os.File) ([]byte, error)) ([]byte, 
 		return nil, errNoTerminal
 	}
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, stops...)
-	defer signal.Stop(signals)
+	defer holdSignals(signals)()
 	fmt.Fprint(guard{out}, prompt)
 	type answer struct {
 		text []byte
@@ -133,11 +139,12 @@ type interrupts struct {
 	signals chan os.Signal
 	done    chan struct{}
 	seen    chan struct{}
+	free    func()
 }
 
 func catchInterrupts(w io.Writer) *interrupts {
-	i := &interrupts{make(chan os.Signal, 1), make(chan struct{}), make(chan struct{})}
-	signal.Notify(i.signals, stops...)
+	i := &interrupts{signals: make(chan os.Signal, 1), done: make(chan struct{}), seen: make(chan struct{})}
+	i.free = holdSignals(i.signals)
 	go func() {
 		select {
 		case <-i.signals:
@@ -161,6 +168,6 @@ func (i *interrupts) caught() bool {
 }
 
 func (i *interrupts) release() {
-	signal.Stop(i.signals)
+	i.free()
 	close(i.done)
 }

@@ -9,6 +9,7 @@ import (
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/hsm/attest"
+	"tufceremony/hsm/pkcs11"
 )
 
 func tokenCommand(env *environment) *cobra.Command {
@@ -28,19 +29,25 @@ func tokenCommand(env *environment) *cobra.Command {
 // device is. The plan may be unfinished, and keys may be missing. No folder is
 // no error: then nobody has any.
 func readRoster(dir string) (*roster.Roster, error) {
+	people, _, err := readDevices(dir)
+	return people, err
+}
+
+// readDevices reads what the plan says of PKCS#11 modules as well.
+func readDevices(dir string) (*roster.Roster, pkcs11.Options, error) {
 	if dir == "" {
-		return nobody, nil
+		return nobody, pkcs11.Options{}, nil
 	}
 	files, err := readFolder(dir)
 	if err != nil {
-		return nil, err
+		return nil, pkcs11.Options{}, err
 	}
 	devices, err := plan.ParseDevices(files[folder.Plan])
 	if err != nil {
-		return nil, err
+		return nil, pkcs11.Options{}, err
 	}
 	devices.Roster.LoadKeysThere(files)
-	return &devices.Roster, nil
+	return &devices.Roster, moduleOptions(devices.ModuleTimeout), nil
 }
 
 // nobody is the roster of no plan.

@@ -18,6 +18,7 @@ import (
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm"
 	"tufceremony/hsm/attest"
+	"tufceremony/hsm/pkcs11"
 )
 
 type attestOptions struct {
@@ -220,7 +221,7 @@ func readEvidenceFile(name string) ([]byte, error) {
 }
 
 func askDevice(from string) (asked, error) {
-	device, err := openToken(from, ".")
+	device, err := openToken(from, ".", pkcs11.Options{})
 	if err != nil {
 		return asked{}, lookHint(err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -49,13 +50,13 @@ type sight struct {
 }
 
 func runTokenList(env *environment, o listOptions) error {
-	people, err := readRoster(o.plan)
+	people, options, err := readDevices(o.plan)
 	if err != nil {
 		return err
 	}
 	var s sight
 	s.yubiKeys(people)
-	s.modules(people, o.modules)
+	s.modules(people, options, o.modules)
 	if o.json {
 		if s.Devices == nil {
 			s.Devices = []seenDevice{}
@@ -91,36 +92,44 @@ func (s *sight) yubiKeys(people *roster.Roster) {
 // modules asks PKCS#11 modules: the plan's, and those that were typed. A module
 // is code that runs in this process: what the plan names must lie where this
 // machine's owner has put it, and one that nobody named is not run.
-func (s *sight) modules(people *roster.Roster, typed []string) {
+func (s *sight) modules(people *roster.Roster, o pkcs11.Options, typed []string) {
 	registered := registeredModules()
-	var all []string
-	for _, name := range typed {
-		if name == "all" {
-			all = append(all, registered...)
-		} else {
-			all = append(all, name)
-		}
-	}
+	var all []uri.URI
 	for _, t := range people.Tokens() {
 		if u, err := uri.Parse(t.URI); err == nil && trustedModule(t.URI, false) == nil {
-			all = append(all, u.ModulePath)
+			all = append(all, uri.URI{ModulePath: u.ModulePath, InitReserved: u.InitReserved})
+		}
+	}
+	for _, path := range typed {
+		if path == "all" {
+			typed = append(slices.DeleteFunc(slices.Clone(typed), func(name string) bool { return name == "all" }), registered...)
+			break
+		}
+	}
+	for _, path := range typed {
+		// The plan knows how a module is to be initialised.
+		if !slices.ContainsFunc(all, func(u uri.URI) bool { return u.ModulePath == path }) {
+			all = append(all, uri.URI{ModulePath: path})
 		}
 	}
 	asked := map[string]bool{}
-	for _, path := range all {
-		if file := resolved(path); !asked[file] {
-			asked[file] = true
-			s.module(people, path)
+	for _, u := range all {
+		if u.ModulePath = resolved(u.ModulePath); !asked[u.String()] {
+			asked[u.String()] = true
+			s.module(people, o, u)
 		}
 	}
-	registered = slices.DeleteFunc(registered, func(path string) bool { return asked[resolved(path)] })
+	registered = slices.DeleteFunc(registered, func(path string) bool {
+		return slices.ContainsFunc(all, func(u uri.URI) bool { return resolved(u.ModulePath) == resolved(path) })
+	})
 	if len(registered) > 0 {
 		s.note("%s registered on this machine and not asked (--module asks one, --module all asks them all): %s.", plural(len(registered), "PKCS#11 module"), strings.Join(registered, ", "))
 	}
 }
 
-func (s *sight) module(people *roster.Roster, path string) {
-	infos, err := pkcs11.List(path)
+func (s *sight) module(people *roster.Roster, o pkcs11.Options, u uri.URI) {
+	path := u.ModulePath
+	infos, err := listModule(u, o)
 	if err != nil {
 		s.note("PKCS#11 module %s: %v", path, err)
 		return
@@ -132,7 +141,7 @@ func (s *sight) module(people *roster.Roster, path string) {
 			continue
 		}
 		seen := describeDevice(info, people)
-		keys, err := visibleKeys(info.URI)
+		keys, err := visibleKeys(info.URI, o)
 		if err != nil {
 			seen.Problem = err.Error()
 		}
@@ -146,8 +155,19 @@ func (s *sight) module(people *roster.Roster, path string) {
 	}
 }
 
-func visibleKeys(uri string) ([]hsm.Key, error) {
-	device, err := openToken(uri, ".")
+// listModule lists the tokens of a module. A path that was typed may be relative,
+// which no URI can say.
+func listModule(u uri.URI, o pkcs11.Options) ([]hsm.Info, error) {
+	path, err := filepath.Abs(u.ModulePath)
+	if err != nil {
+		return nil, err
+	}
+	u.ModulePath = path
+	return pkcs11.ListAt(u.String(), o)
+}
+
+func visibleKeys(uri string, o pkcs11.Options) ([]hsm.Key, error) {
+	device, err := openToken(uri, ".", o)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm"
 	"tufceremony/hsm/piv"
+	"tufceremony/hsm/secret"
 )
 
 func tokenProvisionCommand(env *environment) *cobra.Command {
@@ -65,8 +66,8 @@ func runProvision(env *environment, dir, token, uri string) (err error) {
 		return err
 	}
 	defer func() {
-		clear(p.pin)
-		clear(p.manage)
+		secret.Free(p.pin)
+		secret.Free(p.manage)
 		err = errors.Join(err, p.close())
 	}()
 	for _, step := range []func() error{p.look, p.setPIN, p.setPUK, p.setManagementKey, p.makeKey, p.attestKey, p.storeCertificate} {

@@ -15,6 +15,7 @@ import (
 	"tufceremony/hsm"
 	"tufceremony/hsm/attest"
 	"tufceremony/hsm/piv"
+	"tufceremony/hsm/pkcs11"
 )
 
 func tokenShowCommand(env *environment) *cobra.Command {
@@ -106,7 +107,7 @@ func lookAt(env *environment, uri string, people *roster.Roster) (*shown, error)
 }
 
 func lookAtToken(env *environment, uri string, people *roster.Roster) (*shown, error) {
-	device, err := openToken(uri, ".")
+	device, err := openToken(uri, ".", pkcs11.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +129,7 @@ func lookAtToken(env *environment, uri string, people *roster.Roster) (*shown, e
 
 // attestAll adds what a device says of each of its keys.
 func (s *shown) attestAll(env *environment, uri string) error {
-	device, err := openToken(uri, ".")
+	device, err := openToken(uri, ".", pkcs11.Options{})
 	if err != nil {
 		return err
 	}

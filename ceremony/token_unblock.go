@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tufceremony/hsm/piv"
+	"tufceremony/hsm/secret"
 )
 
 func tokenUnblockCommand(env *environment) *cobra.Command {
@@ -49,12 +50,12 @@ func runTokenUnblock(env *environment, text string) (err error) {
 	if err != nil {
 		return hint(err, "nothing was changed")
 	}
-	defer clear(puk)
+	defer secret.Free(puk)
 	pin, err := choose(env, "PIN", piv.WeakPIN)
 	if err != nil {
 		return hint(err, "nothing was changed")
 	}
-	defer clear(pin)
+	defer secret.Free(pin)
 	if err := admin.UnblockPIN(puk, pin); err != nil {
 		return hint(err, "the PIN is as it was; think before you run the command again")
 	}

@@ -8,7 +8,7 @@ import (
 	"os"
 	"strings"
 
-	"tufceremony/hsm/internal/secret"
+	"tufceremony/hsm/secret"
 )
 
 // maxPIN is longer than any PIN that a device takes. A longer file is not a

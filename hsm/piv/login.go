@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"tufceremony/hsm"
+	"tufceremony/hsm/secret"
 )
 
 // login is what the card knows of the PIN in this session.
@@ -57,7 +58,7 @@ func (t *token) logIn(prompter hsm.Prompter) error {
 		return errors.New("a PIN is needed, and there is nobody to ask")
 	}
 	pin, err := prompter.PIN(hsm.PINRequest{Device: t.info(left), TriesLeft: left})
-	defer clear(pin)
+	defer secret.Free(pin)
 	if err != nil {
 		return fmt.Errorf("asking for the PIN: %w", err)
 	}

@@ -19,9 +19,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tufceremony/hsm"
-	"tufceremony/hsm/internal/secret"
 	"tufceremony/hsm/pkcs11"
 	"tufceremony/hsm/pkcs11/pkcs11test"
+	"tufceremony/hsm/secret"
 )
 
 // alone has the rest of a test run in a process of its own, with the

@@ -9,7 +9,7 @@ import (
 	p11 "github.com/miekg/pkcs11"
 
 	"tufceremony/hsm"
-	"tufceremony/hsm/internal/secret"
+	"tufceremony/hsm/secret"
 )
 
 // login asks for the PIN once, and spends one try at most.

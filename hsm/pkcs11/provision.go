@@ -9,8 +9,8 @@ import (
 	p11 "github.com/miekg/pkcs11"
 
 	"tufceremony/hsm"
-	"tufceremony/hsm/internal/secret"
 	"tufceremony/hsm/pkcs11/uri"
+	"tufceremony/hsm/secret"
 )
 
 // maxLabel is the width of a token's label field, in bytes.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"tufceremony/hsm"
+	"tufceremony/hsm/secret"
 )
 
 // login asks for the PIN once and spends at most one try.
@@ -19,7 +20,7 @@ func (t *Token) login(prompter hsm.Prompter) error {
 	if err != nil {
 		return err
 	}
-	defer clear(pin)
+	defer secret.Free(pin)
 	return t.verifyPIN(pin)
 }
 
@@ -35,7 +36,7 @@ func (t *Token) askPIN(prompter hsm.Prompter) ([]byte, error) {
 	}
 	pin, err := prompter.PIN(hsm.PINRequest{Device: t.info(), TriesLeft: t.contents.TriesLeft})
 	if err != nil {
-		clear(pin)
+		secret.Free(pin)
 		return nil, fmt.Errorf("asking for the PIN: %w", err)
 	}
 	if len(pin) == 0 {

@@ -91,6 +91,9 @@ var Table = []Check{
 		Means: "A token's URI names a file with its PIN, so nobody has to know it.",
 		Do:    "take pin-source out of the URI; the PIN is then asked for"},
 
+	{ID: "MODULE-ARGUMENT", Draft: Finding, Published: Note, Waiver: `the token`,
+		Means: "A token's URI has an argument for its PKCS#11 module, x-init-reserved. It can name files that the module reads and writes on the machine where the token signs, and what the module makes of it is the module's affair.",
+		Do:    "read the argument, and compare it with what the token's holder says it must be; take it out where the module needs none"},
 	{ID: "ATTEST-NONE", Draft: Note, Published: Note,
 		Means: "The plan does not ask what the holders' devices attest: nothing proves that a key was made in a device, and cannot leave it.",
 		Do:    "write policy: into the plan, as `ceremony init` proposes it, if keys have to be in devices that prove it"},

@@ -45,6 +45,7 @@ type file struct {
 	Repository string   `yaml:"repository"`
 	Rehearsal  bool     `yaml:"rehearsal"`
 	Window     window   `yaml:"window"`
+	Timeout    whole    `yaml:"module-timeout"`
 	Policy     *policy  `yaml:"policy"`
 	Holders    []holder `yaml:"holders"`
 	Online     []online `yaml:"online"`

@@ -43,12 +43,15 @@ type Plan struct {
 	Rehearsal  bool
 	Opens      time.Time // of the signing window, UTC, whole seconds
 	Closes     time.Time
-	Policy     *Policy // nil where nothing is asked of devices
-	Roster     roster.Roster
-	Root       *Root          // nil in a targets ceremony
-	Targets    *TargetsPlan   // nil where targets is not signed
-	Lifetimes  map[string]int // days, of snapshot and timestamp, for `publish --online-key`; nil where the plan has none
-	Waivers    []check.Waiver
+	// ModuleTimeout is how long a PKCS#11 module may take to answer; 0 is as
+	// long as the program thinks.
+	ModuleTimeout time.Duration
+	Policy        *Policy // nil where nothing is asked of devices
+	Roster        roster.Roster
+	Root          *Root          // nil in a targets ceremony
+	Targets       *TargetsPlan   // nil where targets is not signed
+	Lifetimes     map[string]int // days, of snapshot and timestamp, for `publish --online-key`; nil where the plan has none
+	Waivers       []check.Waiver
 }
 
 // Root is the root to be made. Roles has all four top-level roles.

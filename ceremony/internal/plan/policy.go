@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
@@ -48,10 +49,11 @@ var FormFactors = []string{"usb-a-keychain", "usb-a-nano", "usb-c-keychain", "us
 
 // Devices is what a plan says of devices.
 type Devices struct {
-	Rehearsal bool
-	Policy    *Policy // nil where the plan asks nothing
-	Roster    roster.Roster
-	Waivers   []check.Waiver
+	Rehearsal     bool
+	ModuleTimeout time.Duration // as of a Plan
+	Policy        *Policy       // nil where the plan asks nothing
+	Roster        roster.Roster
+	Waivers       []check.Waiver
 }
 
 // ParseDevices reads what a plan says of devices, while the rest of it may
@@ -68,12 +70,13 @@ func ParseDevices(data []byte) (*Devices, error) {
 		if v.err != nil {
 			return nil, v.err
 		}
-		return &Devices{p.Rehearsal, p.Policy, p.Roster, p.Waivers}, nil
+		return &Devices{p.Rehearsal, p.ModuleTimeout, p.Policy, p.Roster, p.Waivers}, nil
 	})
 }
 
 // devices reads policy and holders, and what the two have to do with each other.
 func (v *validator) devices(f *file, p *Plan) {
+	v.moduleTimeout(f, p)
 	v.policy(f.Policy, p)
 	v.holders(f, p)
 	owner := map[string]string{} // of a file in keys/
@@ -89,6 +92,22 @@ func (v *validator) devices(f *file, p *Plan) {
 			v.device(fmt.Sprintf("holders[%d].tokens[%d]", i, j), t, p.Policy, owner)
 		}
 	}
+}
+
+// Bounds of module-timeout, in seconds: more than a touch takes at the shortest
+// sensible, and less than people wait before they pull the plug.
+const (
+	MinModuleTimeout = 5
+	MaxModuleTimeout = 600
+)
+
+func (v *validator) moduleTimeout(f *file, p *Plan) {
+	if !v.at.has("module-timeout") {
+		return
+	}
+	v.want(f.Timeout >= MinModuleTimeout && f.Timeout <= MaxModuleTimeout, "module-timeout", fmt.Sprintf("is %d", f.Timeout),
+		fmt.Sprintf("write for how many seconds a PKCS#11 module may be silent, %d to %d, or leave it out", MinModuleTimeout, MaxModuleTimeout))
+	p.ModuleTimeout = time.Duration(f.Timeout) * time.Second
 }
 
 func (v *validator) device(at string, t *roster.Token, policy *Policy, owner map[string]string) {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
@@ -27,6 +28,10 @@ func (p *Plan) Text() []byte {
 	w.line("window:  # signing is refused before and after")
 	w.line("  opens:  %s", tufmeta.Stamp(p.Opens))
 	w.line("  closes: %s", tufmeta.Stamp(p.Closes))
+	if p.ModuleTimeout > 0 {
+		w.line("")
+		w.line("module-timeout: %d  # seconds for which a PKCS#11 module may be silent before it is given up", p.ModuleTimeout/time.Second)
+	}
 	w.holders(p)
 	w.online(p)
 	w.policy(p.Policy)

@@ -118,6 +118,9 @@ func (r *reviewer) devices() {
 			if strings.Contains(t.URI, "pin-source") && !r.plan.Rehearsal {
 				r.say("PIN-SOURCE", t.Name, "its PIN is read from a file")
 			}
+			if argument := t.ModuleArgument(); argument != "" {
+				r.say("MODULE-ARGUMENT", t.Name, "its module is given the argument %q", tufmeta.Printable(argument))
+			}
 			if t.DeviceSerial() == "" && !t.Lost {
 				unknown = append(unknown, t.Name)
 			}

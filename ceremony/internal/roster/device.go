@@ -1,6 +1,9 @@
 package roster
 
-import "strings"
+import (
+	"net/url"
+	"strings"
+)
 
 // PIVScheme begins the URI of a key in the PIV application of a YubiKey,
 // "piv:serial=14470876;slot=9c". What else it may say is for the driver to
@@ -37,6 +40,22 @@ func (t *Token) attribute(name string) string {
 	path, _, _ = strings.Cut(path, "?")
 	for pair := range strings.SplitSeq(path, ";") {
 		if key, value, ok := strings.Cut(pair, "="); ok && key == name {
+			return value
+		}
+	}
+	return ""
+}
+
+// ModuleArgument is what the URI has a PKCS#11 module initialised with; empty
+// where it has nothing. It is read less strictly than by the driver: what is
+// there is to be seen.
+func (t *Token) ModuleArgument() string {
+	_, query, _ := strings.Cut(t.URI, "?")
+	for pair := range strings.SplitSeq(query, "&") {
+		if value, ok := strings.CutPrefix(pair, "x-init-reserved="); ok {
+			if decoded, err := url.PathUnescape(value); err == nil {
+				return decoded
+			}
 			return value
 		}
 	}
