@@ -20,9 +20,10 @@
 //
 // A module is code in this process. It is tried in a child process first, on
 // Linux: loaded, initialised, finalised. One that is no module, lacks a symbol,
-// crashes or hangs is an error in words that way. An initialisation that is
-// refused in words is not judged there, and the parent hears it for itself. No
-// module has been seen that cannot stand the trial: it comes before this process
+// crashes or hangs is an error in words that way, and so is one that will not be
+// initialised; it is not loaded here at all. A module that only says that it does
+// not like children (0x190, 0x191) is loaded all the same. None has been seen
+// that cannot stand the trial, tpm2-pkcs11 included: it comes before this process
 // has loaded the module, and not at all where it has.
 //
 // The reserved argument of C_Initialize is given only where the URI has

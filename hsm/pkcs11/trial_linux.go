@@ -22,8 +22,9 @@ import (
 // it half initialised, and with some it is the parent that is broken then. A
 // module that is here already, as another's library, is not tried.
 //
-// An initialisation that is refused in words is not judged: it did no harm, and
-// the same call in this process gives the answer that counts.
+// What the child is refused, this process would be refused as well, and it is
+// spared the module and what such modules write to its terminal. Two answers are
+// those of a module that does not like children, and are not believed.
 func try(s source, limit time.Duration) error {
 	path := C.CString(s.path)
 	defer C.free(unsafe.Pointer(path))
@@ -74,7 +75,10 @@ func judge(t trial, s source, limit time.Duration) error {
 		if t.stage == C.TRIAL_LIST {
 			return fmt.Errorf("C_GetFunctionList: %w", translate(p11.Error(t.value)))
 		}
-		return nil
+		if isCode(p11.Error(t.value), p11.CKR_CRYPTOKI_NOT_INITIALIZED, p11.CKR_CRYPTOKI_ALREADY_INITIALIZED) {
+			return nil
+		}
+		return fmt.Errorf("initialising it: %w", translate(p11.Error(t.value)))
 	}
 	switch t.ending {
 	case C.TRIAL_NO_CHILD:
