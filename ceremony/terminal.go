@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -136,6 +136,7 @@ func (terminal) Countdown(seconds int) (stop func()) {
 // interrupts holds Ctrl-C back while a device is open: a process that is
 // killed inside a module leaves some devices locked.
 type interrupts struct {
+	once    sync.Once
 	signals chan os.Signal
 	done    chan struct{}
 	seen    chan struct{}
@@ -149,7 +150,7 @@ func catchInterrupts(w io.Writer) *interrupts {
 		select {
 		case <-i.signals:
 			// From now on the signals end the program: a device may never answer.
-			signal.Stop(i.signals)
+			i.letGo()
 			fmt.Fprintln(w, "\nStopping as soon as the device answers. Once more stops at once, and may leave\nthe device locked until it answers.")
 			close(i.seen)
 		case <-i.done:
@@ -168,6 +169,9 @@ func (i *interrupts) caught() bool {
 }
 
 func (i *interrupts) release() {
-	i.free()
+	i.letGo()
 	close(i.done)
 }
+
+// letGo gives the signals back, once.
+func (i *interrupts) letGo() { i.once.Do(i.free) }
