@@ -167,26 +167,34 @@ func realOrRehearsed(rehearsal, made bool) error {
 func madeForRehearsals(device hsm.Token, info hsm.Info, key hsm.Key, at time.Time) (bool, error) {
 	switch info.Driver {
 	case "piv":
-		return virtualCard(device.(interface{ FactoryCertificate() ([]byte, error) }), at)
+		certificate, err := factoryCertificate(device.(certified))
+		return err == nil && isVirtual(certificate, at), err
 	case "pkcs11":
 		// Yubico's module shows what the device attests. OpenSC does not, and
 		// names a token by a certificate, as its owner has chosen.
 		if evidence, err := fetchEvidence(device, key); err == nil && len(evidence.Intermediates) > 0 {
-			_, err = attest.VerifyDevice(evidence.Intermediates[0].Raw, attest.Rehearsal(), at)
-			return err == nil, nil
+			return isVirtual(evidence.Intermediates[0].Raw, at), nil
 		}
 		return strings.HasPrefix(info.Label, rehearsalLabel), nil
 	}
 	return info.Driver == "soft", nil
 }
 
-func virtualCard(device interface{ FactoryCertificate() ([]byte, error) }, at time.Time) (bool, error) {
+// certified is a YubiKey that shows what its factory has certified.
+type certified interface{ FactoryCertificate() ([]byte, error) }
+
+func factoryCertificate(device certified) ([]byte, error) {
 	certificate, err := device.FactoryCertificate()
 	if err != nil {
-		return false, hint(fmt.Errorf("telling a device from a virtual card: %w", err), "a device that does not show its factory's certificate is not signed with; if it happens again put it aside")
+		return nil, hint(fmt.Errorf("telling a device from a virtual card: %w", err), "a device that does not show its factory's certificate is not signed with; if it happens again put it aside")
 	}
-	_, err = attest.VerifyDevice(certificate, attest.Rehearsal(), at)
-	return err == nil, nil
+	return certificate, nil
+}
+
+// isVirtual tells a virtual card by the root of its factory.
+func isVirtual(certificate []byte, at time.Time) bool {
+	_, err := attest.VerifyDevice(certificate, attest.Rehearsal(), at)
+	return err == nil
 }
 
 func deviceName(info hsm.Info) string {
@@ -207,14 +215,13 @@ type pinPrompter struct {
 
 func (p *pinPrompter) PIN(r hsm.PINRequest) ([]byte, error) {
 	tries := "tries left: not told by the device"
-	switch {
-	case r.TriesLeft == 1:
-		tries = "1 try left"
+	if r.TriesLeft == 1 {
 		if err := lastTry(p.env, "PIN", "only the "+opener(r.Device)+" opens the device again"); err != nil {
 			return nil, err
 		}
-	case r.TriesLeft != hsm.Unknown:
-		tries = fmt.Sprintf("%d tries left", r.TriesLeft)
+	}
+	if r.TriesLeft != hsm.Unknown {
+		tries = triesLeft("", r.TriesLeft)
 	}
 	token := p.name
 	if p.before {
@@ -223,6 +230,15 @@ func (p *pinPrompter) PIN(r hsm.PINRequest) ([]byte, error) {
 	p.before = true
 	pin, err := p.env.ask.Secret(fmt.Sprintf("PIN of token %s (%s): ", token, tries))
 	return pin, hint(err, "a PIN is typed at a terminal, or read from a file that the plan's token URI names with pin-source")
+}
+
+// triesLeft says "1 try left" or "3 PIN tries left".
+func triesLeft(of string, n int) string {
+	tries := "tries"
+	if n == 1 {
+		tries = "try"
+	}
+	return fmt.Sprintf("%d %s%s left", n, of, tries)
 }
 
 // lastTry has the holder say that the last try is to be spent: a hand that

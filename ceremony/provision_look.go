@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/evidence"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/tufmeta"
@@ -86,12 +87,12 @@ func (p *provisioning) ownedBy(public any) string {
 // attestation, that certificate must lead to a root that it trusts: a
 // counterfeit is not to learn a PIN.
 func (p *provisioning) rightWorld() error {
-	made, err := virtualCard(p.admin, p.now)
+	certificate, err := factoryCertificate(p.admin)
 	if err == nil {
-		err = realOrRehearsed(p.plan.Rehearsal, made)
+		err = realOrRehearsed(p.plan.Rehearsal, isVirtual(certificate, p.now))
 	}
 	if err == nil && p.plan.Policy.Attestation == plan.Required {
-		err = p.knownMaker()
+		err = p.knownMaker(certificate)
 	}
 	if err != nil {
 		return fmt.Errorf("provisioning: %w; nothing was changed", err)
@@ -99,17 +100,8 @@ func (p *provisioning) rightWorld() error {
 	return nil
 }
 
-func (p *provisioning) knownMaker() error {
-	trust := attest.Yubico()
-	if p.plan.Rehearsal {
-		trust = attest.Rehearsal()
-	} else if roots := p.plan.Policy.Roots; roots != "" {
-		var err error
-		if trust, err = trust.With(p.files[roots]); err != nil {
-			return fmt.Errorf("reading %q: %w", roots, err)
-		}
-	}
-	certificate, err := p.admin.FactoryCertificate()
+func (p *provisioning) knownMaker(certificate []byte) error {
+	trust, err := evidence.Trust(p.plan.Policy, p.plan.Rehearsal, p.files)
 	if err != nil {
 		return err
 	}
@@ -206,19 +198,13 @@ func (p *provisioning) couldBeOurs(key *piv.SlotInfo) bool {
 func (p *provisioning) complete() bool { return p.slotKey() != nil && p.hasCertificate() }
 
 func (p *provisioning) slotKey() *piv.SlotInfo {
-	for i, s := range p.state.Slots {
-		if s.Slot == p.uri.Slot {
-			return &p.state.Slots[i]
-		}
+	i := slices.IndexFunc(p.state.Slots, func(s piv.SlotInfo) bool { return s.Slot == p.uri.Slot })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return &p.state.Slots[i]
 }
 
 func (p *provisioning) hasCertificate() bool {
-	for _, s := range p.state.Certificates {
-		if s == p.uri.Slot {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.state.Certificates, p.uri.Slot)
 }

@@ -127,10 +127,7 @@ func triesOf(state piv.SecretState) string {
 	if state.TriesLeft == hsm.Unknown {
 		return ""
 	}
-	if state.TriesLeft == 1 {
-		return " (1 try left)"
-	}
-	return fmt.Sprintf(" (%d tries left)", state.TriesLeft)
+	return " (" + triesLeft("", state.TriesLeft) + ")"
 }
 
 // choose has a new secret typed twice. Nothing has been done when the two

@@ -8,7 +8,6 @@ import (
 
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/hsm"
-	"tufceremony/hsm/attest"
 	"tufceremony/hsm/piv"
 )
 
@@ -50,11 +49,7 @@ func (m *pivMaker) virtual(info hsm.Info) bool {
 	}
 	defer admin.Close()
 	certificate, err := admin.FactoryCertificate()
-	if err != nil {
-		return false
-	}
-	_, err = attest.VerifyDevice(certificate, attest.Rehearsal(), m.r.now)
-	return err == nil
+	return err == nil && isVirtual(certificate, m.r.now)
 }
 
 func (m *pivMaker) policy() string {
@@ -117,15 +112,9 @@ func (m *pivMaker) collect(files string, s *stock) (err error) {
 // secret draws digits until they are none that the command refuses.
 func (m *pivMaker) secret(what, name string, n int, weak func([]byte) error) ([]byte, error) {
 	for i := 0; ; i++ {
-		raw, err := m.r.derive(fmt.Sprintf("%s %d %s", what, i, name), n)
-		if err != nil {
-			return nil, err
-		}
-		for i := range raw {
-			raw[i] = '0' + raw[i]%10
-		}
-		if weak(raw) == nil {
-			return raw, nil
+		secret, err := m.r.digits(fmt.Sprintf("%s %d %s", what, i, name), n)
+		if err != nil || weak(secret) == nil {
+			return secret, err
 		}
 	}
 }

@@ -144,8 +144,11 @@ func (r *rehearsal) derive(name string, n int) ([]byte, error) {
 }
 
 // pin is six digits for a token.
-func (r *rehearsal) pin(name string) ([]byte, error) {
-	raw, err := r.derive("pin "+name, 6)
+func (r *rehearsal) pin(name string) ([]byte, error) { return r.digits("pin "+name, 6) }
+
+// digits are decimal digits that depend on the seed and on a name.
+func (r *rehearsal) digits(name string, n int) ([]byte, error) {
+	raw, err := r.derive(name, n)
 	for i := range raw {
 		raw[i] = '0' + raw[i]%10
 	}

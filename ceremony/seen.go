@@ -129,10 +129,8 @@ func (d *seenDevice) title() string {
 		parts = append(parts, "PIN tries not told")
 	case *d.TriesLeft == 0:
 		parts = append(parts, "PIN locked")
-	case *d.TriesLeft == 1:
-		parts = append(parts, "1 PIN try left")
 	default:
-		parts = append(parts, fmt.Sprintf("%d PIN tries left", *d.TriesLeft))
+		parts = append(parts, triesLeft("PIN ", *d.TriesLeft))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -95,21 +95,14 @@ func runAttest(env *environment, from []string, o attestOptions) error {
 
 // write leaves what has held where it was asked for.
 func (o attestOptions) write(evidence attest.Evidence, facts attest.Facts) error {
-	files := []struct {
+	public, err := publicPEM(facts.Key)
+	if err != nil && o.public != "" {
+		return fmt.Errorf("writing the attested key: %w", err)
+	}
+	for _, f := range []struct {
 		name string
 		data []byte
-	}{{o.out, evidence.PEM()}}
-	if o.public != "" {
-		der, err := x509.MarshalPKIXPublicKey(facts.Key)
-		if err != nil {
-			return fmt.Errorf("writing the attested key: %w", err)
-		}
-		files = append(files, struct {
-			name string
-			data []byte
-		}{o.public, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})})
-	}
-	for _, f := range files {
+	}{{o.out, evidence.PEM()}, {o.public, public}} {
 		if f.name == "" {
 			continue
 		}

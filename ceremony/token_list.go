@@ -100,13 +100,11 @@ func (s *sight) modules(people *roster.Roster, o pkcs11.Options, typed []string)
 			all = append(all, uri.URI{ModulePath: u.ModulePath, InitReserved: u.InitReserved})
 		}
 	}
-	for _, path := range typed {
-		if path == "all" {
-			typed = append(slices.DeleteFunc(slices.Clone(typed), func(name string) bool { return name == "all" }), registered...)
-			break
-		}
+	paths := slices.DeleteFunc(slices.Clone(typed), func(name string) bool { return name == "all" })
+	if len(paths) < len(typed) {
+		paths = append(paths, registered...)
 	}
-	for _, path := range typed {
+	for _, path := range paths {
 		// The plan knows how a module is to be initialised.
 		if !slices.ContainsFunc(all, func(u uri.URI) bool { return u.ModulePath == path }) {
 			all = append(all, uri.URI{ModulePath: path})

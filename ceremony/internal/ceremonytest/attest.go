@@ -81,9 +81,15 @@ func (m Maker) Evidence(t testing.TB, public crypto.PublicKey, c Card) []byte {
 // the maker.
 func (m Maker) Forged(t testing.TB, public crypto.PublicKey, c Card) []byte {
 	t.Helper()
+	return m.evidence(t, public, c, m.impostor(t))
+}
+
+// impostor certifies under the maker's name, with a key of its own.
+func (m Maker) impostor(t testing.TB) Maker {
+	t.Helper()
 	name := *m.certificate
 	name.PublicKey = nil // which would not fit
-	return m.evidence(t, public, c, Maker{&name, Key(t, "forger")})
+	return Maker{&name, Key(t, "forger")}
 }
 
 func (m Maker) evidence(t testing.TB, public crypto.PublicKey, c Card, certifier Maker) []byte {

@@ -51,9 +51,7 @@ func (m Maker) HSMEvidence(t testing.TB, public crypto.PublicKey, h HSM) []byte 
 // of the maker.
 func (m Maker) HSMForged(t testing.TB, public crypto.PublicKey, h HSM) []byte {
 	t.Helper()
-	name := *m.certificate
-	name.PublicKey = nil // which would not fit
-	return m.hsmEvidence(t, public, h, Maker{&name, Key(t, "forger")})
+	return m.hsmEvidence(t, public, h, m.impostor(t))
 }
 
 func (m Maker) hsmEvidence(t testing.TB, public crypto.PublicKey, h HSM, certifier Maker) []byte {

@@ -18,6 +18,8 @@
 package evidence
 
 import (
+	"fmt"
+
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
@@ -116,25 +118,34 @@ func (j *judge) asked() map[string]bool {
 	return asked
 }
 
-// trusted gives the certificates in which chains may end, or nil where those
-// that the plan names cannot be used: then nothing more is read.
-func (j *judge) trusted() *attest.Trust {
+// Trust gives the certificates in which chains may end: the makers' that are
+// pinned and those that the policy names, or the rehearsals' root.
+func Trust(policy *plan.Policy, rehearsal bool, files folder.Files) (*attest.Trust, error) {
 	trust := attest.Yubico()
-	if j.plan.Rehearsal {
+	if rehearsal {
 		trust = attest.Rehearsal()
 	}
-	name := j.plan.Policy.Roots
-	if name == "" {
-		return trust
+	if policy.Roots == "" {
+		return trust, nil
 	}
-	data, ok := j.files[name]
+	data, ok := files[policy.Roots]
 	if !ok {
-		j.say("ATTEST-POLICY", "policy", "the folder has no file %q, which policy.roots names", name)
-		return nil
+		return nil, fmt.Errorf("the folder has no file %q, which policy.roots names", policy.Roots)
 	}
 	more, err := trust.With(data)
 	if err != nil {
-		j.say("ATTEST-POLICY", "policy", "%s: %v", name, err)
+		return nil, fmt.Errorf("%s: %w", policy.Roots, err)
+	}
+	return more, nil
+}
+
+// trusted is Trust, or nil where what the plan names cannot be used: then
+// nothing more is read. What it names is shown.
+func (j *judge) trusted() *attest.Trust {
+	name := j.plan.Policy.Roots
+	more, err := Trust(j.plan.Policy, j.plan.Rehearsal, j.files)
+	if err != nil {
+		j.say("ATTEST-POLICY", "policy", "%v", err)
 		return nil
 	}
 	for _, c := range more.Fingerprints() {
