@@ -26,11 +26,11 @@ const attestedClock = "2027-01-12T09:00:00Z"
 // with cards for rehearsals, a real one with devices of a maker whom the plan
 // names, or the devices of real holders. With hsms they are YubiHSMs of such a
 // maker, with psf the HSMs of a real ceremony, where nothing but attestation is
-// asked.
+// asked, and with psf-rotation a rotation to them from software keys.
 func yubikeys(t *testing.T) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) != 2 {
-			ts.Fatalf("usage: yubikeys DIR rehearsal|real|sigstore|docker|hsms|psf")
+			ts.Fatalf("usage: yubikeys DIR rehearsal|real|sigstore|docker|hsms|psf|psf-rotation")
 		}
 		var c *ceremonytest.Ceremony
 		policy := plan.Policy{Attestation: plan.Required, PIN: "always", Touch: "always"}
@@ -43,6 +43,8 @@ func yubikeys(t *testing.T) func(*testscript.TestScript, bool, []string) {
 			c = ceremonytest.HSMs(t)
 		case "psf":
 			c = ceremonytest.PSF(t, plan.Policy{Attestation: plan.Required})
+		case "psf-rotation":
+			c = ceremonytest.PSFRotation(t, plan.Policy{Attestation: plan.Required})
 		default:
 			c = ceremonytest.Attested(t, args[1] == "rehearsal")
 		}

@@ -3,23 +3,55 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// Parts of docs/modules.md are made: each stands between a line <!-- WHAT -->
-// and the next <!-- end -->. What modules can do comes from the files that
-// `go test ./hsm/pkcs11 -run TestModules -update` has written, each when its
-// module was there; the commands come from scripts/modules itself.
+// Parts of docs/modules.md and of the pages in docs/modules are made: each stands
+// between a line <!-- WHAT --> and the next <!-- end -->. What modules can do
+// comes from the files that `go test ./hsm/pkcs11 -run TestModules -update` has
+// written, each when its module was there; the commands come from scripts/modules
+// itself. Each module has its commands on one page, and modules.md leads to it.
 func docsModules(t *testing.T) {
-	text, err := os.ReadFile(docsDir + "/modules.md")
+	pages, err := filepath.Glob(docsDir + "/modules/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatal("there are no pages", err)
+	}
+	overview, err := os.ReadFile(docsDir + "/modules.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]int{}
+	for _, page := range append(pages, docsDir+"/modules.md") {
+		name, err := filepath.Rel(docsDir, page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name = filepath.ToSlash(name); name != "modules.md" && !strings.Contains(string(overview), "]("+name+")") {
+			t.Errorf("modules.md does not lead to %s", name)
+		}
+		modulesPage(t, name, said)
+	}
+	for _, m := range rehearsalModules {
+		if said[m.name] != 1 {
+			t.Errorf("the commands for %s stand on %d pages", m.name, said[m.name])
+		}
+	}
+}
+
+// modulesPage makes the parts of a page anew, and counts whose commands it has.
+func modulesPage(t *testing.T, name string, said map[string]int) {
+	text, err := os.ReadFile(filepath.Join(docsDir, filepath.FromSlash(name)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	part := regexp.MustCompile(`(?s)<!-- (\S+)(?: (\S+))? -->\n.*?<!-- end -->`)
-	made := part.ReplaceAllStringFunc(string(text), func(old string) string {
+	generated(t, name, part.ReplaceAllStringFunc(string(text), func(old string) string {
 		m := part.FindStringSubmatch(old)
 		head, _, _ := strings.Cut(old, "\n")
 		body := ""
@@ -27,13 +59,43 @@ func docsModules(t *testing.T) {
 		case "table":
 			body = modulesTable(t)
 		case "script":
+			said[m[2]]++
 			body = "```sh module\n" + scriptOf(t, m[2]) + "\n```"
 		default:
-			t.Errorf("modules.md: nothing is known of %s", head)
+			t.Errorf("%s: nothing is known of %s", name, head)
 		}
 		return head + "\n" + body + "\n<!-- end -->"
-	})
-	generated(t, "modules.md", made)
+	}))
+}
+
+// docsOnModules runs the blocks `console module`, in which each line
+// MODULE$ COMMAND has one fresh token of that module, whose URI is $URI.
+func docsOnModules(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the pages show the paths of a machine with amd64")
+	}
+	script, err := filepath.Abs(modulesScript)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range documents(t) {
+		fenced, _ := blocks(t, file)
+		for _, b := range fenced {
+			if b.kind != "console module" {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s:%d", filepath.Base(file), b.line), func(t *testing.T) {
+				t.Parallel()
+				module, _, _ := strings.Cut(b.text[0], "$")
+				skipWithoutModule(t, module)
+				session(t, b, func(module, command string) *exec.Cmd {
+					c := exec.Command(script, "-n", "1", module, "sh", "-c", `URI=$(sed 's/[?&]pin-source=.*//;q' "$MODULE_TOKENS"); export URI; eval "$0"`, command)
+					c.Dir = t.TempDir() // tpm2-pkcs11 leaves an empty store where it stands
+					return c
+				})
+			})
+		}
+	}
 }
 
 // modulesTable has a row for each thing that a module does or does not, and

@@ -79,7 +79,12 @@ func (d *docs) sessions(t *testing.T) {
 				if dir == "" {
 					dir = d.kept(t)
 				}
-				session(t, b, dir, place)
+				session(t, b, func(at, command string) *exec.Cmd {
+					c := exec.Command("sh", "-c", command)
+					c.Dir = filepath.Join(dir, filepath.FromSlash(at))
+					c.Env = append(os.Environ(), "DOCS="+place, "PYTHONDONTWRITEBYTECODE=1", clockVariable+"=2027-12-31T09:00:00Z")
+					return c
+				})
 			}
 		})
 	}
@@ -87,7 +92,9 @@ func (d *docs) sessions(t *testing.T) {
 
 var prompt = regexp.MustCompile(`^([a-z0-9/._-]+)\$ (.+)$`)
 
-func session(t *testing.T, b block, dir, docs string) {
+// session runs the commands of a block, each as command makes it, and compares
+// what they print.
+func session(t *testing.T, b block, command func(place, text string) *exec.Cmd) {
 	t.Helper()
 	for i := 0; i < len(b.text); {
 		m := prompt.FindStringSubmatch(b.text[i])
@@ -98,10 +105,7 @@ func session(t *testing.T, b block, dir, docs string) {
 		for next < len(b.text) && !prompt.MatchString(b.text[next]) {
 			next++
 		}
-		c := exec.Command("sh", "-c", m[2])
-		c.Dir = filepath.Join(dir, filepath.FromSlash(m[1]))
-		c.Env = append(os.Environ(), "DOCS="+docs, "PYTHONDONTWRITEBYTECODE=1", clockVariable+"=2027-12-31T09:00:00Z")
-		out, err := c.CombinedOutput()
+		out, err := command(m[1], m[2]).CombinedOutput()
 		got := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 			got = append(got, fmt.Sprintf("[%d]", exit.ExitCode()))

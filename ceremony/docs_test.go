@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,8 +18,8 @@ import (
 )
 
 // The documents are held to the program. docs/checks.md,
-// docs/status-words.md, docs/ceremony.1 and parts of docs/modules.md are made
-// from it:
+// docs/status-words.md, docs/ceremony.1 and parts of docs/modules.md and of the
+// pages in docs/modules are made from it:
 //
 //	go test ./ceremony -run TestDocs -update
 //
@@ -28,6 +29,10 @@ import (
 //	                   `ceremony` command line, which must parse.
 //	sh softhsm         The block is run as one script, where SoftHSM is.
 //	sh module          Functions of scripts/modules, copied by this test.
+//	console module     Each line MODULE$ COMMAND is run by a shell in which
+//	                   scripts/modules has made a token of that module, where it
+//	                   is installed; below it stands what it prints, as in a
+//	                   session.
 //	console rehearsal  An excerpt of what `ceremony rehearse` prints.
 //	console yubikeys   The same with --piv, where virtual YubiKeys can be had.
 //	console session    Each line PLACE$ COMMAND is run by a shell in that folder
@@ -51,11 +56,15 @@ type block struct {
 
 func documents(t *testing.T) []string {
 	t.Helper()
-	names, err := filepath.Glob(docsDir + "/*.md")
-	if err != nil || len(names) == 0 {
-		t.Fatal("there are no documents", err)
+	names := []string{"../README.md"}
+	for _, pattern := range []string{"/*.md", "/modules/*.md"} {
+		found, err := filepath.Glob(docsDir + pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatal("there are no documents", err)
+		}
+		names = append(names, found...)
 	}
-	return append(names, "../README.md")
+	return names
 }
 
 // blocks takes a document apart: its fenced blocks, and the text around them.
@@ -107,6 +116,7 @@ func TestDocs(t *testing.T) {
 	t.Run("JSON", d.json)
 	t.Run("checks", docsChecks)
 	t.Run("modules", docsModules)
+	t.Run("on modules", docsOnModules)
 	t.Run("man", docsMan)
 	t.Run("completion", docsCompletion)
 	t.Run("claims", docsClaims)
@@ -245,16 +255,32 @@ func docsDesign(t *testing.T) {
 	}
 }
 
-// docsLinks follows links from one document to another.
+// docsLinks follows links from one document to another, and to its headings.
 func docsLinks(t *testing.T) {
 	for _, file := range documents(t) {
 		_, prose := blocks(t, file)
-		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)[^):]*\)`).FindAllStringSubmatch(prose, -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(file), m[1])); err != nil {
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]*)(?:#([^):]+))?\)`).FindAllStringSubmatch(prose, -1) {
+			target := file
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(file), m[1])
+			}
+			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s links to %s: %v", file, m[1], err)
+			} else if m[2] != "" && !slices.Contains(headings(t, target), m[2]) {
+				t.Errorf("%s links to %s, which has no heading %q", file, target, m[2])
 			}
 		}
 	}
+}
+
+// headings are a document's, as links name them.
+func headings(t *testing.T, file string) (names []string) {
+	_, prose := blocks(t, file)
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(prose, -1) {
+		name := regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		names = append(names, strings.ReplaceAll(name, " ", "-"))
+	}
+	return names
 }
 
 // docsCompletion wants the scripts that the README speaks of.

@@ -26,8 +26,9 @@ func draftCommand(env *environment) *cobra.Command {
 		Use:   "draft DIR",
 		Short: "make the payloads from the plan and the trusted metadata",
 		Long: `draft writes payload/: for each role exactly the bytes that will be hashed and
-signed. It says who can sign and how many must, under the old root and the new.
-What a check refuses is not written. Running it again changes nothing.`,
+signed. It says what the devices have attested, where the plan asks, and who can
+sign and how many must, under the old root and the new. What a check refuses is
+not written. Running it again changes nothing.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return runDraft(env, args[0]) },
 	}
@@ -65,6 +66,7 @@ func runDraft(env *environment, dir string) error {
 	// This is the draft: that none is on record is no news.
 	report.Results = slices.DeleteFunc(report.Results, func(r check.Result) bool { return r.Check == "RECORD-MISSING" })
 	printResults(env.out, report.Results)
+	printVerdicts(env.out, p, report.Devices)
 	printQuorums(env.out, report)
 	if err := check.Refuse(report.Results); err != nil {
 		return draftHint(err, check.Refusals(report.Results))

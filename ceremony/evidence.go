@@ -80,6 +80,36 @@ func notAsked(p *plan.Plan) string {
 	return "the new root does not list its key"
 }
 
+// printVerdicts says in a line a device which one it is, and what has become of
+// its evidence; review has the facts.
+func printVerdicts(w io.Writer, p *plan.Plan, devices []evidence.Device) {
+	if p.Policy == nil || p.Policy.Attestation == plan.Off {
+		return
+	}
+	fmt.Fprintln(w, "\nDevices:")
+	for _, d := range devices {
+		wrapTo(w, "  "+d.Token.Name+": ", "      ", verdict(d))
+	}
+}
+
+func verdict(d evidence.Device) string {
+	if d.State == evidence.Attested {
+		f := d.Facts
+		return fmt.Sprintf("%s, serial %s, firmware %s: attested, up to %s", f.Device.Name(), factText(f.Serial), factText(f.Firmware), factText(f.Chain))
+	}
+	which := "no serial in the plan"
+	if serial := d.Token.DeviceSerial(); serial != "" {
+		which = "serial " + tufmeta.Printable(serial) + ", as the plan has it"
+	}
+	said := map[evidence.State]string{
+		evidence.Refused: "its evidence is refused", evidence.NotRead: "its evidence was not read", evidence.Unattested: "unattested",
+	}[d.State]
+	if d.State == evidence.Unattested && !d.Asked {
+		said += ", and not asked"
+	}
+	return which + ": " + said
+}
+
 // pair is a line of two facts.
 type pair struct {
 	left, right         string

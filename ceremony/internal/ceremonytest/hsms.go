@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -110,16 +111,47 @@ func HSMs(t testing.TB) *Ceremony {
 // has a key for root and one for targets. Nobody here can sign with them.
 func PSF(t testing.TB, policy plan.Policy) *Ceremony {
 	t.Helper()
-	policy.Roots = "keys/yubihsm-roots.pem"
 	p := newPlan(plan.Genesis)
+	files := psf(t, p, policy, 1)
+	p.Targets = &plan.TargetsPlan{Version: 1, Expires: day(2028, 1, 10)}
+	return startWith(t, p, nil, files)
+}
+
+// PSFRotation hands the repository of the Genesis over to those three HSMs, of
+// holder-6 to holder-8: holder-1 to holder-5 sign once more, and leave.
+func PSFRotation(t testing.TB, policy plan.Policy) *Ceremony {
+	t.Helper()
+	p := newPlan(plan.Rotation)
+	p.Roster.Holders = GenesisPlan().Roster.Holders
+	for _, h := range p.Roster.Holders {
+		h.Tokens[0].URI = ""
+	}
+	files := psf(t, p, policy, len(p.Roster.Holders)+1)
+	p.Root.Version = 2
+	p.Targets = &plan.TargetsPlan{Version: 2, Expires: day(2028, 1, 10)}
+	return startWith(t, p, Trusted(t), files)
+}
+
+func startWith(t testing.TB, p *plan.Plan, trusted, more folder.Files) *Ceremony {
+	t.Helper()
+	c := Start(t, p, trusted)
+	maps.Copy(c.Files, more)
+	return c
+}
+
+// psf puts the three HSMs into a plan, their holders numbered from first on, and
+// gives what belongs into keys/.
+func psf(t testing.TB, p *plan.Plan, policy plan.Policy, first int) folder.Files {
+	t.Helper()
+	policy.Roots = "keys/yubihsm-roots.pem"
 	p.Policy = &policy
-	files := map[string][]byte{policy.Roots: slices.Concat(Read(t, "yubico/yubihsm2-root-ca.pem"), Read(t, "yubico/yubihsm2-sub-ca-6742036.pem"))}
+	files := folder.Files{policy.Roots: slices.Concat(Read(t, "yubico/yubihsm2-root-ca.pem"), Read(t, "yubico/yubihsm2-sub-ca-6742036.pem"))}
 	names := map[string][]string{}
 	for i, d := range []struct{ folder, serial, token, module string }{
 		{"0013200460", "13200460", "YubiHSM", "yubihsm_pkcs11.so"}, {"0013200461", "13200461", "YubiHSM", "yubihsm_pkcs11.so"},
 		{"DENK0102947", "DENK0102947", "SmartCard-HSM", "opensc-pkcs11.so"},
 	} {
-		holder := roster.Holder{Name: fmt.Sprintf("holder-%d", i+1)}
+		holder := roster.Holder{Name: fmt.Sprintf("holder-%d", first+i)}
 		for _, role := range []string{"root", "targets"} {
 			name, prefix := fmt.Sprintf("%s-%s", holder.Name, role), fmt.Sprintf("psf/%s/%s_", d.folder, d.folder)
 			token := &roster.Token{Name: name, Holder: holder.Name, Serial: d.serial, KeyFile: "keys/" + name + ".pem", URI: "pkcs11:token=" + d.token + ";object=tuf-" + role + "?module-path=/usr/lib/" + d.module}
@@ -137,12 +169,7 @@ func PSF(t testing.TB, policy plan.Policy) *Ceremony {
 	for role, tokens := range names {
 		p.Root.Roles[role] = plan.Role{Threshold: 2, Tokens: tokens}
 	}
-	p.Targets = &plan.TargetsPlan{Version: 1, Expires: day(2028, 1, 10)}
-	c := Start(t, p, nil)
-	for name, data := range files {
-		c.Files[name] = data
-	}
-	return c
+	return files
 }
 
 func derPEM(certificates ...[]byte) (out []byte) {

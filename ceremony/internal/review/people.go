@@ -67,32 +67,32 @@ func (r *reviewer) serial(t *roster.Token) string {
 	return planned
 }
 
-// duplicates finds two keys of a role with one person, or in one device: in
-// the roles that people sign, under the new root, and under the old one too,
-// where one person could make up a threshold.
+// duplicates finds keys of the roles that people sign with one person, or in
+// one device: under the new root, and under the old one too, where one person
+// could make up a threshold.
 func (r *reviewer) duplicates() {
-	for _, role := range []string{"root", "targets"} {
-		if r.newRoot != nil {
-			r.results = append(r.results, r.twice(r.newRoot, role)...)
-		}
-		if r.oldRoot == nil {
-			continue
-		}
-		for _, x := range check.Published.Weigh(r.twice(r.oldRoot, role)) {
-			x.Subject = "trusted " + x.Subject
-			r.trustedResults = append(r.trustedResults, x)
-		}
+	if r.newRoot != nil {
+		r.results = append(r.results, r.twice(r.newRoot)...)
+	}
+	if r.oldRoot == nil {
+		return
+	}
+	for _, x := range check.Published.Weigh(r.twice(r.oldRoot)) {
+		x.Subject = "trusted " + x.Subject
+		r.trustedResults = append(r.trustedResults, x)
 	}
 }
 
-func (r *reviewer) twice(root *tufmeta.Root, role string) []check.Result {
+func (r *reviewer) twice(root *tufmeta.Root) []check.Result {
+	results := append(r.twiceIn(root, "root"), r.twiceIn(root, "targets")...)
+	return append(results, r.across(root)...)
+}
+
+// twiceIn compares the keys of one role.
+func (r *reviewer) twiceIn(root *tufmeta.Root, role string) []check.Result {
 	var results []check.Result
 	holders, devices := map[string]*roster.Token{}, map[string]*roster.Token{}
-	for _, fingerprint := range inspect.Fingerprints(root, role) {
-		t, ok := r.plan.Roster.ByFingerprint(fingerprint)
-		if !ok || t.Holder == "" {
-			continue
-		}
+	for _, t := range r.listed(root, role) {
 		// Names are compared as people read them, not as bytes.
 		holder, serial := strings.ToLower(strings.TrimSpace(t.Holder)), r.serial(t)
 		subject := role + " " + t.Name
@@ -108,6 +108,41 @@ func (r *reviewer) twice(root *tufmeta.Root, role string) []check.Result {
 		holders[holder], devices[serial] = t, t
 	}
 	return results
+}
+
+// across finds devices with one key for root and another for targets: two keys
+// look like two devices, and whoever takes the one has a share of both roles. A
+// single key that both roles list looks like what it is.
+func (r *reviewer) across(root *tufmeta.Root) []check.Result {
+	var results []check.Result
+	listed, devices := map[*roster.Token]bool{}, map[string]*roster.Token{}
+	for _, t := range r.listed(root, "root") {
+		listed[t] = true
+		if serial := r.serial(t); serial != "" {
+			devices[serial] = t
+		}
+	}
+	for _, t := range r.listed(root, "targets") {
+		serial := r.serial(t)
+		first := devices[serial]
+		if first == nil || listed[t] {
+			continue
+		}
+		results = append(results, check.New("DEVICE-DUPLICATE", "targets "+t.Name, "tokens %s, of root, and %s are both in the device with serial %s", first.Name, t.Name, tufmeta.Printable(serial)))
+		delete(devices, serial) // a third key is the role's own matter
+	}
+	return results
+}
+
+// listed are the holders' tokens whose keys a role lists.
+func (r *reviewer) listed(root *tufmeta.Root, role string) []*roster.Token {
+	var tokens []*roster.Token
+	for _, fingerprint := range inspect.Fingerprints(root, role) {
+		if t, ok := r.plan.Roster.ByFingerprint(fingerprint); ok && t.Holder != "" {
+			tokens = append(tokens, t)
+		}
+	}
+	return tokens
 }
 
 // devices says what the plan leaves open about them.

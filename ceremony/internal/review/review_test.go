@@ -104,6 +104,11 @@ func TestFindings(t *testing.T) {
 			p.Root.Roles["root"] = plan.Role{Threshold: 3, Tokens: []string{"holder-1", "holder-2", "holder-2-new", "holder-3", "holder-4"}}
 		}, "HOLDER-DUPLICATE root holder-2-new", check.Refusal},
 		{"two keys in one device", func(p *plan.Plan) { p.Roster.Holders[5].Tokens[0].Serial = "1001" }, "DEVICE-DUPLICATE root holder-6", check.Refusal},
+		{"a key of root and another of targets in one device", func(p *plan.Plan) {
+			p.Roster.Holders[5].Tokens[0].Serial = "1004"
+			p.Root.Roles["root"] = plan.Role{Threshold: 2, Tokens: []string{"holder-1", "holder-3", "holder-4"}}
+			p.Root.Roles["targets"] = plan.Role{Threshold: 2, Tokens: []string{"holder-1", "holder-3", "holder-6"}}
+		}, "DEVICE-DUPLICATE targets holder-6", check.Refusal},
 		{"an argument for a module", func(p *plan.Plan) { p.Roster.Holders[0].Tokens[0].URI += "?x-init-reserved=a" }, "MODULE-ARGUMENT holder-1", check.Finding},
 		{"a PIN in a file", func(p *plan.Plan) { p.Roster.Holders[0].Tokens[0].URI += "?pin-source=file:/pin" }, "PIN-SOURCE holder-1", check.Finding},
 		{"a threshold of 1", func(p *plan.Plan) {
