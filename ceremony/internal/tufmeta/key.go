@@ -47,7 +47,7 @@ func ParseKey(id string, object map[string]any) *Key {
 // key type and scheme of its kind, and the key as PEM SubjectPublicKeyInfo.
 // P-384 is written for devices that have such a key already; not every client
 // verifies it (see Portable). The error says what other keys are, and of an RSA
-// key that is too weak it is an ErrWeak.
+// key that is too short it is an ErrWeak.
 func NewKey(public crypto.PublicKey) (*Key, error) {
 	s, err := schemeOf(public)
 	if err != nil {

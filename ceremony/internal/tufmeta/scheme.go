@@ -1,7 +1,6 @@
 package tufmeta
 
 import (
-	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -67,7 +66,7 @@ func schemeOf(public crypto.PublicKey) (scheme, error) {
 	case *rsa.PublicKey:
 		if public != nil && public.N != nil {
 			name = SchemePSS
-			if err := cmp.Or(checkModulus(public), checkExponent(public)); err != nil {
+			if err := checkModulus(public); err != nil {
 				return scheme{}, err
 			}
 		}
@@ -103,7 +102,7 @@ func checkModulus(public *rsa.PublicKey) error {
 	return nil
 }
 
-// Public exponents of new keys. Devices make 65537 and nothing else; smaller
+// Public exponents in new metadata. Devices make 65537 and nothing else; smaller
 // ones forgive no mistake in the padding (FIPS 186-5 has the same bound), and
 // larger ones are read by few programs.
 const (
@@ -118,9 +117,10 @@ func checkExponent(public *rsa.PublicKey) error {
 	return nil
 }
 
-// Weak says why a key is too weak for new metadata, or nothing. A key that was
-// published with a small exponent is weak and can be read all the same, since
-// clients go on counting it; a short modulus cannot be used at all.
+// Weak says why a key is too weak for new metadata, or nothing. With a small
+// exponent it can be read all the same: clients count such a key that was
+// published, and it has to sign the root that replaces it. A short modulus
+// cannot be used at all.
 func (k *Key) Weak() error {
 	if errors.Is(k.Err, ErrWeak) {
 		return k.Err
