@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"maps"
@@ -76,13 +75,9 @@ func (p *provisioning) evidence() ([]byte, error) {
 // in a plan with this one token. What falls short is said, and the key is there
 // all the same: a waiver may stand in the plan, or another device be used.
 func (p *provisioning) judge(key hsm.Key, text []byte) error {
-	ec, ok := key.Public.(*ecdsa.PublicKey)
-	if !ok {
-		return fmt.Errorf("reading the key in slot %s: it is of type %s, and keys are planned that are ECDSA", p.uri.Slot, keyType(key.Public))
-	}
-	public, err := tufmeta.NewKey(ec)
+	public, err := tufmeta.NewKey(key.Public)
 	if err != nil {
-		return err
+		return fmt.Errorf("reading the key in slot %s: %w", p.uri.Slot, err)
 	}
 	token := &roster.Token{Name: p.name, Holder: p.name, URI: p.uri.String(), KeyFile: p.file("pem"), EvidenceFile: p.file("attestation.pem"), Key: public}
 	files := maps.Clone(p.files)

@@ -19,7 +19,7 @@ var rehearsalModules = []struct{ name, not string }{
 	{"nss", ""},
 	{"p11-kit", ""},
 	{"tpm", ""},
-	{"opencryptoki", "its soft token signs with RSA alone, and plans take keys on curves"},
+	{"opencryptoki", ""},
 	{"opensc", ""},
 	{"ykcs11", ""},
 }
@@ -32,7 +32,7 @@ func skipWithoutModule(t *testing.T, name string) {
 }
 
 // A rehearsal on the tokens of each module, seven of them, is published and
-// accepted.
+// accepted by three clients: on openCryptoki with RSA keys alone.
 func TestRehearseOnModules(t *testing.T) {
 	t.Parallel()
 	for _, m := range rehearsalModules {
@@ -48,9 +48,13 @@ func TestRehearseOnModules(t *testing.T) {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			base := serve(t, filepath.Join(dir, "repository"))
-			got, err := goTUF(t, base, filepath.Join(dir, "repository", "root.json"), t.TempDir(), "hello.txt", filepath.Join(t.TempDir(), "hello.txt"))
-			if want := (versions{2, 2, 2, 2}); err != nil || got != want {
-				t.Errorf("go-tuf trusts %+v, %v; want %+v", got, err, want)
+			for name, refresh := range clients {
+				t.Run(name, func(t *testing.T) {
+					got, err := refresh(t, base, filepath.Join(dir, "repository", "root.json"), t.TempDir(), "hello.txt", filepath.Join(t.TempDir(), "hello.txt"))
+					if want := (versions{2, 2, 2, 2}); err != nil || got != want {
+						t.Errorf("trusts %+v, %v; want %+v", got, err, want)
+					}
+				})
 			}
 		})
 	}

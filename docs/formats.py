@@ -7,7 +7,7 @@ It uses Python's standard library and nothing of ceremony: a second reading of
 the formats, against which the first is tested. It prints one JSON object, and
 exits with status 1 and a line on stderr where something is not as it must be.
 It is no substitute for `ceremony verify`: it reads no plan and no attestation,
-judges no expiry, and knows ECDSA on P-256 and P-384 alone.
+judges no expiry, and knows ECDSA on P-256 and P-384, and RSA-PSS, alone.
 """
 
 import base64
@@ -158,9 +158,65 @@ CURVES = {
 }
 
 
+# --- RSA-PSS with SHA-256, from RFC 8017
+
+PSS = "rsassa-pss-sha256"
+RSA_ALGORITHM = bytes.fromhex("300d06092a864886f70d0101010500")
+
+
+def element(data, tag):
+    """The content of the DER element that data begins with, and what follows."""
+    size, start = data[1], 2
+    if size & 0x80:
+        start += size & 0x7f
+        size = int.from_bytes(data[2:start], "big")
+    want(data[0] == tag and start + size <= len(data), "a key is not DER")
+    return data[start:start + size], data[start + size:]
+
+
+def rsa_numbers(der):
+    body, rest = element(der, 0x30)
+    want(not rest and body.startswith(RSA_ALGORITHM), "a key is not RSA, which its scheme names")
+    bits, rest = element(body[len(RSA_ALGORITHM):], 0x03)
+    pair, more = element(bits[1:], 0x30)
+    n, after = element(pair, 0x02)
+    e, last = element(after, 0x02)
+    want(not rest and not more and not last and bits[0] == 0, "a key has more than an RSA key")
+    n, e = int.from_bytes(n, "big"), int.from_bytes(e, "big")
+    want(2048 <= n.bit_length() <= 8192, "an RSA key has a size that is not accepted")
+    return n, e
+
+
+def mask(seed, size):
+    blocks = (hashlib.sha256(seed + i.to_bytes(4, "big")).digest() for i in range(size // 32 + 1))
+    return b"".join(blocks)[:size]
+
+
+def verifies_pss(n, e, payload, sig):
+    """RSASSA-PSS-VERIFY, with a salt of any length."""
+    bits = n.bit_length() - 1
+    size = (bits + 7) // 8
+    number = int.from_bytes(sig, "big")
+    if len(sig) != (n.bit_length() + 7) // 8 or number >= n:
+        return False
+    power = pow(number, e, n)
+    if power.bit_length() > bits:
+        return False
+    message = power.to_bytes(size, "big")
+    masked, digest = message[:-33], message[-33:-1]
+    block = bytes(a ^ b for a, b in zip(masked, mask(digest, size - 33)))
+    block = bytes([block[0] & 0xff >> 8 * size - bits]) + block[1:]
+    padding, one, salt = block.partition(b"\x01")
+    again = hashlib.sha256(bytes(8) + hashlib.sha256(payload).digest() + salt).digest()
+    return message[-1] == 0xbc and one == b"\x01" and not any(padding) and again == digest
+
+
 def spki(key):
     text = "".join(line for line in key["keyval"]["public"].splitlines() if "-----" not in line)
     der = base64.b64decode(text, validate=True)
+    if key["scheme"] == PSS:
+        rsa_numbers(der)
+        return der
     want(key["scheme"] in CURVES, "a scheme is not known")
     curve = CURVES[key["scheme"]]
     want(der.startswith(curve.spki) and len(der) == len(curve.spki) + 2 * curve.size, "a key is not on its scheme's curve")
@@ -169,6 +225,8 @@ def spki(key):
 
 @functools.lru_cache(maxsize=None)
 def verifies(scheme, der, payload, sig):
+    if scheme == PSS:
+        return verifies_pss(*rsa_numbers(der), payload, sig)
     curve = CURVES[scheme]
     point = int.from_bytes(der[-2 * curve.size:-curve.size], "big"), int.from_bytes(der[-curve.size:], "big")
     match = re.fullmatch(rb"\x30(.)\x02(.)(.*)", sig, re.S)

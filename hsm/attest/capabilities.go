@@ -7,10 +7,13 @@ import (
 	"strings"
 )
 
-// What a key in a YubiHSM 2 needs in order to sign metadata, and what lets a
-// wrap key carry it out of the device.
+// What a key in a YubiHSM 2 needs in order to sign metadata: on a curve the
+// first, of RSA the second. A key of RSA that was made through PKCS#11 has the
+// third besides. The last lets a wrap key carry it out of the device.
 const (
 	CapabilitySign       = "sign-ecdsa"
+	CapabilitySignPSS    = "sign-pss"
+	CapabilitySignPKCS   = "sign-pkcs"
 	CapabilityExportable = "exportable-under-wrap"
 )
 
@@ -21,7 +24,7 @@ const (
 var capabilityNames = [64]string{
 	0x00: "get-opaque", 0x01: "put-opaque",
 	0x02: "put-authentication-key", 0x03: "put-asymmetric-key", 0x04: "generate-asymmetric-key",
-	0x05: "sign-pkcs", 0x06: "sign-pss", 0x07: CapabilitySign, 0x08: "sign-eddsa",
+	0x05: CapabilitySignPKCS, 0x06: CapabilitySignPSS, 0x07: CapabilitySign, 0x08: "sign-eddsa",
 	0x09: "decrypt-pkcs", 0x0a: "decrypt-oaep", 0x0b: "derive-ecdh",
 	0x0c: "export-wrapped", 0x0d: "import-wrapped", 0x0e: "put-wrap-key", 0x0f: "generate-wrap-key",
 	0x10: CapabilityExportable,

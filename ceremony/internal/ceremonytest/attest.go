@@ -3,7 +3,6 @@ package ceremonytest
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
 	"crypto/x509"
@@ -40,7 +39,7 @@ func YubiKey(serial uint32) Card {
 // Maker certifies devices.
 type Maker struct {
 	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
+	key         crypto.Signer
 }
 
 // Rehearsals is the maker of the rehearsals' cards, whose key everybody has.

@@ -17,6 +17,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
@@ -24,6 +25,7 @@ import (
 	"encoding/pem"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -174,15 +176,18 @@ func (c *Ceremony) must(err error) {
 	}
 }
 
-// Key makes the private key of a token from its name: on P-384 where the name
-// ends so, else on P-256.
-func Key(t testing.TB, token string) *ecdsa.PrivateKey {
+// Key makes the private key of a token from its name: on P-384 or RSA where the
+// name ends so, "holder-2-p384", "holder-2-rsa3072", else on P-256.
+func Key(t testing.TB, token string) crypto.Signer {
 	t.Helper()
 	if strings.HasSuffix(token, "p384") {
 		seed := sha512.Sum384([]byte("key of " + token))
 		return raw(t, elliptic.P384(), seed[:])
 	}
 	seed := sha256.Sum256([]byte("key of " + token))
+	if _, bits, ok := strings.Cut(token, "-rsa"); ok {
+		return rsaKey(t, bits, seed)
+	}
 	return raw(t, elliptic.P256(), seed[:])
 }
 
@@ -208,7 +213,7 @@ func PEM(t testing.TB, token string) []byte {
 // Object gives the key object of a token as metadata lists it.
 func Object(t testing.TB, token string) *tufmeta.Key {
 	t.Helper()
-	key, err := tufmeta.NewKey(&Key(t, token).PublicKey)
+	key, err := tufmeta.NewKey(Key(t, token).Public())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,21 +223,21 @@ func Object(t testing.TB, token string) *tufmeta.Key {
 // Signature signs data with a token's key.
 func Signature(t testing.TB, token string, data []byte) []byte {
 	t.Helper()
-	digest, hash, err := Object(t, token).Prehash(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sig, err := Signer{Key(t, token)}.Sign(nil, digest, hash)
+	sig, err := Object(t, token).Sign(nil, data, Signer{Key(t, token)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return sig
 }
 
-// Signer signs the same digest to the same bytes each time (RFC 6979).
-type Signer struct{ *ecdsa.PrivateKey }
+// Signer signs the same digest to the same bytes each time: RFC 6979 has ECDSA
+// do so, and the salt of RSA-PSS is drawn from the digest.
+type Signer struct{ crypto.Signer }
 
 // Sign passes over the randomness that it is given.
 func (s Signer) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	return s.PrivateKey.Sign(nil, digest, opts)
+	if _, ok := opts.(*rsa.PSSOptions); ok {
+		return s.Signer.Sign(rand.NewChaCha8(sha256.Sum256(digest)), digest, opts)
+	}
+	return s.Signer.Sign(nil, digest, opts)
 }

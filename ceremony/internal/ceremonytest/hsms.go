@@ -32,6 +32,8 @@ type HSM struct {
 
 // Capabilities of a key in a YubiHSM 2.
 const (
+	SignPKCS            = 1 << 0x05
+	SignPSS             = 1 << 0x06
 	SignECDSA           = 1 << 0x07
 	ExportableUnderWrap = 1 << 0x10
 )

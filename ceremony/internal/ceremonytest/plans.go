@@ -61,10 +61,23 @@ func GenesisPlan() *plan.Plan {
 // the online one, whose names then end in -p384.
 func P384(t testing.TB) *Ceremony {
 	t.Helper()
+	return kinds(t, "-p384", "-p384", "-p384")
+}
+
+// RSA is the Genesis with RSA keys: holder-2-rsa2048, holder-3-rsa4096, and
+// online-rsa3072.
+func RSA(t testing.TB) *Ceremony {
+	t.Helper()
+	return kinds(t, "-rsa2048", "-rsa4096", "-rsa3072")
+}
+
+// kinds is the Genesis with keys of other kinds, by the ends of their names.
+func kinds(t testing.TB, second, third, online string) *Ceremony {
+	t.Helper()
 	p := GenesisPlan()
-	for _, token := range []*roster.Token{p.Roster.Holders[1].Tokens[0], p.Roster.Holders[2].Tokens[0], p.Roster.Online[0]} {
+	for token, end := range map[*roster.Token]string{p.Roster.Holders[1].Tokens[0]: second, p.Roster.Holders[2].Tokens[0]: third, p.Roster.Online[0]: online} {
 		old := token.Name
-		token.Name = old + "-p384"
+		token.Name = old + end
 		for _, role := range p.Root.Roles {
 			if i := slices.Index(role.Tokens, old); i >= 0 {
 				role.Tokens[i] = token.Name

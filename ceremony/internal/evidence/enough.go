@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm/attest"
 )
 
@@ -66,21 +67,31 @@ func (j *judge) capabilities(d *Device) {
 		return
 	}
 	names, faults := d.Facts.CapabilityNames(), []string{}
+	signs := signing(d.Token.Key)
 	if slices.Contains(names, attest.CapabilityExportable) {
 		faults = append(faults, "the key can leave the device, under wrap ("+attest.CapabilityExportable+")")
 	}
 	more := slices.DeleteFunc(slices.Clone(names), func(n string) bool {
-		return n == attest.CapabilitySign || n == attest.CapabilityExportable
+		return slices.Contains(signs, n) || n == attest.CapabilityExportable
 	})
 	if len(more) > 0 {
 		faults = append(faults, "the key can do more than sign ("+strings.Join(more, ", ")+")")
 	}
-	if !slices.Contains(names, attest.CapabilitySign) {
-		faults = append(faults, "the key cannot sign metadata (it lacks "+attest.CapabilitySign+")")
+	if !slices.Contains(names, signs[0]) {
+		faults = append(faults, "the key cannot sign metadata (it lacks "+signs[0]+")")
 	}
 	if len(faults) > 0 {
 		j.short(d, "ATTEST-CAPABILITY", "%s", strings.Join(faults, "; "))
 	}
+}
+
+// signing lists the capabilities that are signing with a key of this kind, the
+// one that metadata needs first.
+func signing(key *tufmeta.Key) []string {
+	if key != nil && key.Type == tufmeta.KeyTypeRSA {
+		return []string{attest.CapabilitySignPSS, attest.CapabilitySignPKCS}
+	}
+	return []string{attest.CapabilitySign}
 }
 
 func (j *judge) oneOf(d *Device, id, what string, fact attest.Fact, want string, allowed []string) {

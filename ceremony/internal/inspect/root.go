@@ -89,7 +89,13 @@ func keys(keys map[string]*tufmeta.Key) []check.Result {
 			computed, _ := tufmeta.KeyID(k.Object)
 			results = append(results, check.New("KEYID-MISMATCH", subject, "the key object has the key ID %s", computed))
 		}
+		weak := k.Weak()
+		if weak != nil {
+			results = append(results, check.New("KEY-WEAK", subject, "%v", weak))
+		}
 		switch {
+		case k.Err != nil && weak != nil:
+			continue
 		case k.Err != nil:
 			results = append(results, check.New("KEY-TYPE", subject, "%v", k.Err))
 			continue

@@ -1,7 +1,11 @@
 package inspect_test
 
 import (
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +50,9 @@ func TestRootFindings(t *testing.T) {
 		{"a key that cannot be read", func(s object) {
 			s["keys"].(object)["ffff"] = object{"keytype": "ecdsa", "scheme": "ecdsa-sha2-nistp256", "keyval": object{"public": "04"}}
 		}, []string{"KEY-TYPE ffff", "KEYID-MISMATCH ffff"}},
+		{"a short RSA key", rsaKey(1024, 65537), []string{"KEY-WEAK ffff", "KEYID-MISMATCH ffff"}},
+		{"an RSA key with a small exponent", rsaKey(2048, 3), []string{"KEY-WEAK ffff", "KEYID-MISMATCH ffff"}},
+		{"an RSA key", rsaKey(2048, 65537), []string{"KEYID-MISMATCH ffff"}},
 		{"a key of an unknown kind", func(s object) {
 			s["keys"].(object)["ffff"] = object{"keytype": "sphincs", "scheme": "sphincs", "keyval": object{"public": "04"}}
 		}, []string{"KEY-TYPE ffff", "KEYID-MISMATCH ffff"}},
@@ -124,5 +131,18 @@ func TestText(t *testing.T) {
 				t.Errorf("%q: the finding itself is unsafe to show: %q", fmt.Sprint(row.v), r.Detail)
 			}
 		}
+	}
+}
+
+// rsaKey adds an RSA key of that size and exponent to a root.
+func rsaKey(bits, exponent int) func(object) {
+	return func(s object) {
+		n := new(big.Int).SetBit(big.NewInt(1), bits-1, 1)
+		der, err := x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: n, E: exponent})
+		if err != nil {
+			panic(err)
+		}
+		text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+		s["keys"].(object)["ffff"] = object{"keytype": "rsa", "scheme": "rsassa-pss-sha256", "keyval": object{"public": string(text)}}
 	}
 }

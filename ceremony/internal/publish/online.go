@@ -152,11 +152,7 @@ func (w *onlineWork) write(role, name string, version int64, old, meta map[strin
 	if err != nil {
 		return err
 	}
-	digest, hash, err := key.Prehash(payload)
-	if err != nil {
-		return fmt.Errorf("signing %s: %w", role, err)
-	}
-	sig, err := w.Signer.Sign(rand.Reader, digest, hash)
+	sig, err := key.Sign(rand.Reader, payload, w.Signer)
 	if err != nil {
 		return fmt.Errorf("signing %s: %w", folder.Version{Role: role, Version: version}, err)
 	}

@@ -1,7 +1,6 @@
 package review
 
 import (
-	"crypto/ecdsa"
 	"fmt"
 	"maps"
 	"reflect"
@@ -98,11 +97,7 @@ func (r *reviewer) keyAsBefore(key *tufmeta.Key) bool {
 // writes them, to the byte: one public key has many PEM forms, and clients
 // differ in which of them they read.
 func asWritten(key *tufmeta.Key) bool {
-	public, ok := key.Public.(*ecdsa.PublicKey)
-	if !ok {
-		return false
-	}
-	want, err := tufmeta.NewKey(public)
+	want, err := tufmeta.NewKey(key.Public)
 	return err == nil && key.Type == want.Type && reflect.DeepEqual(key.Object["keyval"], want.Object["keyval"])
 }
 

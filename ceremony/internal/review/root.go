@@ -43,7 +43,7 @@ func (r *reviewer) root(v folder.Version, signed map[string]any) ([]Change, erro
 // named says whose key it is of which a finding knows the key ID alone.
 func (r *reviewer) named(root *tufmeta.Root, results []check.Result) []check.Result {
 	for i, x := range results {
-		if key := root.Keys[x.Subject]; key != nil && x.Check == "KEY-PORTABLE" {
+		if key := root.Keys[x.Subject]; key != nil && (x.Check == "KEY-PORTABLE" || x.Check == "KEY-WEAK") {
 			results[i].Detail += ": the key of " + r.plan.Roster.Who(key.Fingerprint())
 		}
 	}

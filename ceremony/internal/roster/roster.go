@@ -11,9 +11,7 @@
 package roster
 
 import (
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -89,7 +87,10 @@ func (r *Roster) LoadKeys(files folder.Files) error {
 		if err != nil {
 			return fmt.Errorf("reading the key of token %q from %q: %w", t.Name, t.KeyFile, err)
 		}
-		t.Key, err = keyObject(public)
+		t.Key, err = tufmeta.NewKey(public)
+		if errors.Is(err, tufmeta.ErrWeak) {
+			err = fmt.Errorf("%w: KEY-WEAK", err)
+		}
 		if err != nil {
 			return fmt.Errorf("reading the key of token %q from %q: %w", t.Name, t.KeyFile, err)
 		}
@@ -103,26 +104,9 @@ func (r *Roster) LoadKeys(files folder.Files) error {
 func (r *Roster) LoadKeysThere(files folder.Files) {
 	for _, t := range r.Tokens() {
 		if public, err := tufmeta.ParsePEM(files[t.KeyFile]); err == nil {
-			t.Key, _ = keyObject(public)
+			t.Key, _ = tufmeta.NewKey(public)
 		}
 	}
-}
-
-func keyObject(public any) (*tufmeta.Key, error) {
-	if ec, ok := public.(*ecdsa.PublicKey); ok {
-		return tufmeta.NewKey(ec)
-	}
-	return nil, fmt.Errorf("it is %s: ECDSA on P-256 can be planned, which every TUF client verifies, and on P-384", kind(public))
-}
-
-func kind(public any) string {
-	switch public.(type) {
-	case *rsa.PublicKey:
-		return "an RSA key"
-	case ed25519.PublicKey:
-		return "an Ed25519 key"
-	}
-	return "a key of another kind"
 }
 
 // distinct refuses one public key under two names: it would look like two

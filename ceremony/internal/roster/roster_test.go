@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -79,10 +80,7 @@ func TestLoadKeysRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	big, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
+	short := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 1023, 1), E: 65537}
 	spki := func(public any) []byte {
 		der, err := x509.MarshalPKIXPublicKey(public)
 		if err != nil {
@@ -103,9 +101,9 @@ func TestLoadKeysRefuses(t *testing.T) {
 		{"no key", []byte("hello"), `token "new" from "keys/3.pem": reading a public key: no PEM block`},
 		{"a private key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), "it is a PRIVATE key"},
 		{"two keys", append(ceremonytest.PEM(t, "c"), ceremonytest.PEM(t, "e")...), "text follows the PEM block"},
-		{"a key on another curve", spki(p521.Public()), "neither on P-256"},
-		{"an Ed25519 key", spki(edwards), "it is an Ed25519 key: ECDSA on P-256 can be planned"},
-		{"an RSA key", spki(big.Public()), "it is an RSA key: ECDSA on P-256 can be planned"},
+		{"a key on another curve", spki(p521.Public()), "it is an ECDSA key on P-521: ECDSA on P-256 and RSA can be planned"},
+		{"an Ed25519 key", spki(edwards), "it is an Ed25519 key, which would have a device take the whole file: ECDSA on P-256 and RSA can be planned"},
+		{"an RSA key of 1024 bits", spki(short), "3.pem\": an RSA key of 1024 bits is too weak: 2048 to 8192 are accepted: KEY-WEAK"},
 		{"the key of another token", ceremonytest.PEM(t, "a"), `tokens "holder-1" and "new" have the same public key`},
 		{"the online key", ceremonytest.PEM(t, "d"), `tokens "new" and "online" have the same public key`},
 	} {
@@ -120,17 +118,19 @@ func TestLoadKeysRefuses(t *testing.T) {
 	}
 }
 
-// A key on P-384, as some devices have one already, is planned with its own
-// scheme.
-func TestP384(t *testing.T) {
-	files := keys(t)
-	files["keys/3.pem"] = ceremonytest.PEM(t, "c-p384")
-	r := people()
-	if err := r.LoadKeys(files); err != nil {
-		t.Fatal(err)
-	}
-	if token, _ := r.Token("new"); token.Key.Scheme != "ecdsa-sha2-nistp384" || token.Key.Fingerprint() != ceremonytest.Object(t, "c-p384").Fingerprint() {
-		t.Errorf("planned as %+v", token.Key)
+// A key on P-384, as some devices have one already, and an RSA key are planned
+// with their own schemes.
+func TestOtherKinds(t *testing.T) {
+	for token, scheme := range map[string]string{"c-p384": "ecdsa-sha2-nistp384", "c-rsa2048": "rsassa-pss-sha256"} {
+		files := keys(t)
+		files["keys/3.pem"] = ceremonytest.PEM(t, token)
+		r := people()
+		if err := r.LoadKeys(files); err != nil {
+			t.Fatal(err)
+		}
+		if planned, _ := r.Token("new"); planned.Key.Scheme != scheme || planned.Key.Fingerprint() != ceremonytest.Object(t, token).Fingerprint() {
+			t.Errorf("planned as %+v", planned.Key)
+		}
 	}
 }
 

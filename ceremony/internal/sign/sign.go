@@ -5,9 +5,8 @@
 //
 // A signature is a small file of its own: it names its key ID, the digest of
 // the payload and the event that was approved, so it cannot be taken for one
-// of another event. Signer is whatever can sign a digest with ECDSA, of
-// SHA-256 for a key on P-256 and of SHA-384 for one on P-384; the package does
-// not know devices.
+// of another event. Signer is whatever can sign in the scheme of its public
+// key (see tufmeta.Key.Sign); the package does not know devices.
 //
 // It will not sign without an Approval, which only a review makes, and it does
 // not believe a device: a signature that the plan's public key does not verify
@@ -107,11 +106,7 @@ func Sign(approval review.Approval, payload folder.Version, keyIDs []string, pub
 			return nil, fmt.Errorf("signing %s: the key ID \"%s\" is no SHA-256 in hex", payload, tufmeta.Printable(key.ID))
 		}
 	}
-	digest, hash, err := keys[0].Prehash(doc.Payload) // one public key, so one scheme
-	if err != nil {
-		return nil, fmt.Errorf("signing %s: %w", payload, err)
-	}
-	sig, err := signer.Sign(rand.Reader, digest, hash)
+	sig, err := keys[0].Sign(rand.Reader, doc.Payload, signer) // one public key, so one scheme
 	if err != nil {
 		return nil, fmt.Errorf("signing %s: %w", payload, err)
 	}

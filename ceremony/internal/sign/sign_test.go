@@ -21,7 +21,7 @@ var root2 = folder.Version{Role: "root", Version: 2}
 func TestSign(t *testing.T) {
 	approval, report := approved(t)
 	key := ceremonytest.Key(t, "holder-1")
-	files, err := sign.Sign(approval, root2, []string{id(t, "holder-1")}, key.Public(), ceremonytest.Signer{PrivateKey: key})
+	files, err := sign.Sign(approval, root2, []string{id(t, "holder-1")}, key.Public(), ceremonytest.Signer{Signer: key})
 	if err != nil || len(files) != 1 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
@@ -57,7 +57,7 @@ func TestSignUnderBothKeyIDs(t *testing.T) {
 			d.Role.KeyIDs = append(d.Role.KeyIDs, other.ID)
 		}
 	}
-	signer := &counter{Signer: ceremonytest.Signer{PrivateKey: ceremonytest.Key(t, "holder-1")}}
+	signer := &counter{Signer: ceremonytest.Signer{Signer: ceremonytest.Key(t, "holder-1")}}
 	files, err := sign.Sign(approval, root2, []string{key.ID, other.ID, key.ID}, signer.Public(), signer)
 	if err != nil || len(files) != 2 || files[0].KeyID == files[1].KeyID || files[0].Sig != files[1].Sig || signer.times != 1 {
 		t.Errorf("%d files after %d signatures, %v", len(files), signer.times, err)
@@ -89,7 +89,7 @@ var errTouch = errors.New("nobody touched it")
 func TestSignRefuses(t *testing.T) {
 	approval, report := approved(t)
 	own, stranger := ceremonytest.Key(t, "holder-1"), ceremonytest.Key(t, "stranger")
-	good := ceremonytest.Signer{PrivateKey: own}
+	good := ceremonytest.Signer{Signer: own}
 	ids := []string{id(t, "holder-1")}
 	never := device{good, func([]byte) ([]byte, error) { t.Error("the device was asked to sign"); return nil, nil }}
 	for _, row := range []struct {
@@ -107,7 +107,7 @@ func TestSignRefuses(t *testing.T) {
 		{"a stranger's key under a holder's key ID", approval, root2, ids, stranger.Public(), never, "no root lists this key for it"},
 		{"a key of another role", approval, root2, []string{id(t, "online")}, ceremonytest.Key(t, "online").Public(), never, "no root lists this key for it"},
 		{"no key ID", approval, root2, nil, own.Public(), never, "no root lists this key for it"},
-		{"a device with another key", approval, root2, ids, own.Public(), ceremonytest.Signer{PrivateKey: stranger}, "checking what the device signed for 2.root"},
+		{"a device with another key", approval, root2, ids, own.Public(), ceremonytest.Signer{Signer: stranger}, "checking what the device signed for 2.root"},
 		{"a device that signs something else", approval, root2, ids, own.Public(), device{good, func(d []byte) ([]byte, error) {
 			return good.Sign(nil, bytes.Repeat([]byte{1}, len(d)), crypto.SHA256)
 		}}, "SIG-INVALID"},

@@ -7,22 +7,14 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/sha512"
+	_ "crypto/sha512" // SHA-384, for keys on P-384
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
-)
-
-// Names of the specification (TUF 1.0.34, section 4.2).
-const (
-	KeyTypeECDSA = "ecdsa"
-	SchemeP256   = "ecdsa-sha2-nistp256"
-	schemeP384   = "ecdsa-sha2-nistp384"
-	schemeEd     = "ed25519"
-	schemePSS    = "rsassa-pss-sha256"
 )
 
 // Key is a public key as a metadata file lists it.
@@ -51,21 +43,15 @@ func ParseKey(id string, object map[string]any) *Key {
 	return k
 }
 
-// NewKey makes the key object that this project writes for an ECDSA key:
-// keytype "ecdsa", the scheme of its curve, and the key as PEM
-// SubjectPublicKeyInfo. P-384 is written for devices that have such a key
-// already; not every client verifies it (see Portable).
-func NewKey(public *ecdsa.PublicKey) (*Key, error) {
-	scheme := ""
-	switch {
-	case public == nil:
-	case public.Curve == elliptic.P256():
-		scheme = SchemeP256
-	case public.Curve == elliptic.P384():
-		scheme = schemeP384
-	}
-	if scheme == "" {
-		return nil, errors.New("making a TUF key: the key is neither on P-256, the one curve that every client verifies, nor on P-384")
+// NewKey makes the key object that this project writes for a public key: the
+// key type and scheme of its kind, and the key as PEM SubjectPublicKeyInfo.
+// P-384 is written for devices that have such a key already; not every client
+// verifies it (see Portable). The error says what other keys are, and of an RSA
+// key that is too short it is an ErrWeak.
+func NewKey(public crypto.PublicKey) (*Key, error) {
+	s, err := schemeOf(public)
+	if err != nil {
+		return nil, err
 	}
 	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
@@ -73,8 +59,8 @@ func NewKey(public *ecdsa.PublicKey) (*Key, error) {
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 	return WithID(map[string]any{
-		"keytype": KeyTypeECDSA,
-		"scheme":  scheme,
+		"keytype": s.keytype,
+		"scheme":  s.name,
 		"keyval":  map[string]any{"public": string(text)},
 	})
 }
@@ -120,7 +106,7 @@ func (k *Key) Standard() bool {
 		text, _ := value["public"].(string)
 		block, _ := pem.Decode([]byte(text))
 		return block != nil && k.Err == nil
-	case "ed25519", "rsa":
+	case keyTypeEd, KeyTypeRSA:
 		return k.Err == nil
 	}
 	return false
@@ -129,7 +115,8 @@ func (k *Key) Standard() bool {
 // Portable reports whether all three clients that were measured verify the
 // key's scheme: go-tuf, python-tuf and tuf-js. P-384 fails in the last.
 func (k *Key) Portable() bool {
-	return k.Err == nil && (k.Scheme == SchemeP256 || k.Scheme == schemeEd || k.Scheme == schemePSS)
+	s, ok := schemeNamed(k.Scheme)
+	return ok && s.portable && k.Err == nil
 }
 
 // Fingerprint is the SHA-256 of the public key's SubjectPublicKeyInfo, in hex:
@@ -159,11 +146,11 @@ func parsePublic(keytype, scheme, text string) (crypto.PublicKey, error) {
 		return parseECDSA(keytype, text, elliptic.P384())
 	case schemeEd:
 		raw, err := hex.DecodeString(text)
-		if err != nil || len(raw) != ed25519.PublicKeySize || keytype != "ed25519" {
+		if err != nil || len(raw) != ed25519.PublicKeySize || keytype != keyTypeEd {
 			return nil, errors.New("not an ed25519 key: 32 bytes in hex are wanted")
 		}
 		return ed25519.PublicKey(raw), nil
-	case schemePSS:
+	case SchemePSS:
 		return parseRSA(keytype, text)
 	}
 	return nil, fmt.Errorf("scheme %q of key type %q is not known", Printable(scheme), Printable(keytype))
@@ -197,11 +184,11 @@ func parseRSA(keytype, text string) (crypto.PublicKey, error) {
 		return nil, err
 	}
 	key, ok := public.(*rsa.PublicKey)
-	if !ok || keytype != "rsa" {
+	if !ok || keytype != KeyTypeRSA {
 		return nil, errors.New("the public key is not RSA, which the scheme names")
 	}
-	if bits := key.N.BitLen(); bits < 2048 || bits > 8192 {
-		return nil, fmt.Errorf("an RSA key of %d bits is not accepted: 2048 to 8192", bits)
+	if err := checkModulus(key); err != nil {
+		return nil, err
 	}
 	return key, nil
 }
@@ -233,12 +220,13 @@ func (k *Key) Verify(payload, sig []byte) error {
 	ok := false
 	switch public := k.Public.(type) {
 	case *ecdsa.PublicKey:
-		ok = ecdsa.VerifyASN1(public, ecdsaDigest(k.Scheme, payload), sig)
+		_, digest := k.digest(payload)
+		ok = ecdsa.VerifyASN1(public, digest, sig)
 	case ed25519.PublicKey:
 		ok = ed25519.Verify(public, payload, sig)
 	case *rsa.PublicKey:
-		sum := sha256.Sum256(payload)
-		ok = rsa.VerifyPSS(public, crypto.SHA256, sum[:], sig, nil) == nil
+		hash, digest := k.digest(payload)
+		ok = rsa.VerifyPSS(public, hash, digest, sig, nil) == nil // a salt of any length
 	}
 	if !ok {
 		return errors.New("verifying a signature: it does not belong to this key and these bytes")
@@ -246,26 +234,25 @@ func (k *Key) Verify(payload, sig []byte) error {
 	return nil
 }
 
-// Prehash gives what a device is asked to sign for this key: a digest of the
-// payload, by the hash that the scheme names. Only ECDSA keys are signed with
-// here.
-func (k *Key) Prehash(payload []byte) ([]byte, crypto.Hash, error) {
-	switch {
-	case k.Err != nil:
-		return nil, 0, fmt.Errorf("hashing for a signature: %w", k.Err)
-	case k.Scheme == schemeP384:
-		return ecdsaDigest(k.Scheme, payload), crypto.SHA384, nil
-	case k.Scheme == SchemeP256:
-		return ecdsaDigest(k.Scheme, payload), crypto.SHA256, nil
-	}
-	return nil, 0, fmt.Errorf("hashing for a signature: nothing is signed here with scheme \"%s\"", Printable(k.Scheme))
+// digest hashes as the key's scheme says.
+func (k *Key) digest(payload []byte) (crypto.Hash, []byte) {
+	s, _ := schemeNamed(k.Scheme)
+	h := s.options.HashFunc().New()
+	h.Write(payload)
+	return s.options.HashFunc(), h.Sum(nil)
 }
 
-func ecdsaDigest(scheme string, payload []byte) []byte {
-	if scheme == schemeP384 {
-		sum := sha512.Sum384(payload)
-		return sum[:]
+// Sign has a signer sign a payload in the key's scheme. Whether it did is for
+// Verify to say. A device is given the digest; one that can be given the whole
+// payload (crypto.MessageSigner) is, since some hash for RSA-PSS themselves or
+// not at all.
+func (k *Key) Sign(random io.Reader, payload []byte, signer crypto.Signer) ([]byte, error) {
+	if k.Err != nil {
+		return nil, fmt.Errorf("choosing how to sign: %w", k.Err)
 	}
-	sum := sha256.Sum256(payload)
-	return sum[:]
+	s, ok := schemeNamed(k.Scheme)
+	if !ok || s.options == nil {
+		return nil, fmt.Errorf("choosing how to sign: nothing is signed here with scheme \"%s\"", Printable(k.Scheme))
+	}
+	return crypto.SignMessage(signer, random, payload, s.options)
 }

@@ -64,23 +64,32 @@ func TestDevicesConspiracy(t *testing.T) {
 	}
 }
 
-// Keys on P-384 sign a root and targets that go-tuf verifies as well.
-func TestP384(t *testing.T) {
-	c := ceremonytest.P384(t)
-	c.Draft()
-	c.Sign("holder-1", "holder-2-p384", "holder-3-p384")
-	sealed := c.Seal()
-	verified, err := verify.Files(sealed, sealed["metadata/1.root.json"], ceremonytest.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	facts, _ := verified.Facts()
-	for _, r := range facts.Roles {
-		if len(r.Counts[0].Signers) != 3 {
-			t.Errorf("%s: %d signers", r.Version, len(r.Counts[0].Signers))
+// Keys on P-384 and RSA keys sign a root and targets that go-tuf verifies as
+// well.
+func TestKinds(t *testing.T) {
+	for _, row := range []struct {
+		c             *ceremonytest.Ceremony
+		second, third string
+		scheme        string
+	}{
+		{ceremonytest.P384(t), "holder-2-p384", "holder-3-p384", "ecdsa-sha2-nistp384"},
+		{ceremonytest.RSA(t), "holder-2-rsa2048", "holder-3-rsa4096", "rsassa-pss-sha256"},
+	} {
+		row.c.Draft()
+		row.c.Sign("holder-1", row.second, row.third)
+		sealed := row.c.Seal()
+		verified, err := verify.Files(sealed, sealed["metadata/1.root.json"], ceremonytest.Now)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if !strings.Contains(string(sealed["metadata/1.root.json"]), "ecdsa-sha2-nistp384") {
-		t.Error("nothing is on P-384")
+		facts, _ := verified.Facts()
+		for _, r := range facts.Roles {
+			if len(r.Counts[0].Signers) != 3 {
+				t.Errorf("%s: %d signers", r.Version, len(r.Counts[0].Signers))
+			}
+		}
+		if !strings.Contains(string(sealed["metadata/1.root.json"]), row.scheme) {
+			t.Errorf("no key has the scheme %s", row.scheme)
+		}
 	}
 }
