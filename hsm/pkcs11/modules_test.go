@@ -144,10 +144,10 @@ type realModule struct {
 }
 
 const (
-	unlimited = "wrong PINs are taken for ever and not counted"
-	flagsOnly = "flags tell of few tries left and of the last one, and there is no count"
-	noFinger  = "PKCS#11 does not tell that a device waits for a touch"
-	noDevice  = "there is no device that could be pulled"
+	unlimited  = "wrong PINs are taken for ever and not counted"
+	flagsOnly  = "flags tell of few tries left and of the last one, and there is no count"
+	noFinger   = "PKCS#11 does not tell that a device waits for a touch"
+	noDevice   = "there is no device that could be pulled"
 	dictionary = "wrong PINs count against the TPM as a whole, and no flag tells of it"
 )
 
