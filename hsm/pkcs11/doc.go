@@ -74,15 +74,15 @@
 // # What the limit costs
 //
 // A call into C cannot be taken back, so whoever waits and whoever is in the
-// module are two goroutines. Of the signatures a second that the binding alone
-// makes with SoftHSM and P-256, 83 µs each, the driver makes 90 to 94 % on one
-// processor (GOMAXPROCS=1), 72 to 75 % on the two of a virtual machine that is
-// idle, and 55 to 65 % where that is busy: each call wakes the other processor
-// twice (BenchmarkSign). Without the second goroutine it made 93 to 98 %, and
-// the rest of the driver is not where the time goes. A goroutine that stays, a
-// thread that is handed calls in C, and looking for the answer for up to half a
-// millisecond before going to sleep were tried: none was better on two
-// processors than on the same machine without it, and those that looked instead
-// of sleeping were slower, since the module needs the processor that they use.
-// A device that needs 10 ms for a signature loses nothing that can be seen.
+// module are two goroutines, and a call wakes another processor twice where
+// there is one. Of the signatures a second that the binding alone makes with
+// SoftHSM and P-256, about 90 µs each, the driver makes 84 to 94 % on one
+// processor (GOMAXPROCS=1), and on two 72 to 75 % while the machine is idle and
+// 54 to 65 % while it is busy; without the second goroutine, and so without a
+// limit, 93 to 98 % on either (BenchmarkSign, on a virtual machine). Others
+// were tried. A goroutine that stays makes no difference to speak of. A thread
+// that is handed calls in C, and sleeps between them, makes 65 to 78 % on two
+// processors and 60 to 72 % on one. To look for the answer for 100 µs before
+// going to sleep is slower on two, since the module wants the processor that the
+// looking takes. A device that needs 10 ms for a signature loses half a percent.
 package pkcs11
