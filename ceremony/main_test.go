@@ -184,8 +184,14 @@ func unsignedCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: unsigned FROM TO")
 	}
-	files, err := folder.Read(ts.MkAbs(args[0]))
-	ts.Check(err)
+	ts.Check(unsigned(ts.MkAbs(args[0]), ts.MkAbs(args[1])))
+}
+
+func unsigned(from, to string) error {
+	files, err := folder.Read(from)
+	if err != nil {
+		return err
+	}
 	for name, data := range files {
 		switch part, _, _ := strings.Cut(name, "/"); part {
 		case folder.Signatures, folder.Metadata:
@@ -197,8 +203,11 @@ func unsignedCmd(ts *testscript.TestScript, neg bool, args []string) {
 			line, _, _ := strings.Cut(string(data), "\n")
 			data = []byte(line + "\n")
 		}
-		ts.Check(durable.Create(filepath.Join(ts.MkAbs(args[1]), filepath.FromSlash(name)), data))
+		if err := durable.Create(filepath.Join(to, filepath.FromSlash(name)), data); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // flipCmd changes one byte of a file, counted from 0, or from the end.

@@ -153,6 +153,59 @@ func TestModulesInACeremony(t *testing.T) {
 	}
 }
 
+// A module that takes the process with it at the signature leaves none behind,
+// and no word of the PIN; with a module that is well the holder goes on.
+func TestModuleEndsTheProgram(t *testing.T) {
+	for _, fault := range []string{"C_Sign crash", "C_Sign exit"} {
+		t.Run(fault, func(t *testing.T) {
+			d := newModuleDevice(t)
+			d.fake.Faults(t, fault)
+			screen, ended := d.signElsewhere(t)
+			if calls := d.fake.AllCalls(); ended == nil || len(calls) == 0 || calls[len(calls)-1] != "C_Sign" {
+				t.Errorf("%v, called %v, said %s", ended, calls, screen)
+			}
+			if _, err := os.Stat(filepath.Join(d.dir, folder.Signatures)); err == nil {
+				t.Error("signatures were written")
+			}
+			if strings.Contains(screen, "Signed") || strings.Contains(screen, modulePIN) {
+				t.Errorf("it said %s", screen)
+			}
+			d.fake.Faults(t)
+			if screen, ended := d.signElsewhere(t); ended != nil || !strings.Contains(screen, "Signed and verified") {
+				t.Errorf("afterwards: %v, %s", ended, screen)
+			}
+		})
+	}
+}
+
+// What TestSignElsewhere is told.
+const elsewhereDir, elsewhereURI = "TEST_ELSEWHERE_DIR", "TEST_ELSEWHERE_URI"
+
+// signElsewhere is sign in a process of its own.
+func (d *moduleDevice) signElsewhere(t *testing.T) (screen string, ended error) {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(program, "-test.run=^TestSignElsewhere$", "-test.v")
+	c.Env = append(os.Environ(), elsewhereDir+"="+d.dir, elsewhereURI+"="+d.uri)
+	out, ended := c.CombinedOutput()
+	return string(out), ended
+}
+
+func TestSignElsewhere(t *testing.T) {
+	d := &moduleDevice{dir: os.Getenv(elsewhereDir), uri: os.Getenv(elsewhereURI)}
+	if d.dir == "" {
+		t.Skip("TestModuleEndsTheProgram runs it")
+	}
+	status, screen := d.sign(t)
+	t.Log(screen)
+	if status != done {
+		t.Errorf("status %d", status)
+	}
+}
+
 // freshCopy is the same module, which this process has not loaded yet.
 func freshCopy(t *testing.T, path string) string {
 	t.Helper()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +15,12 @@ import (
 	"tufceremony/hsm/pkcs11/pkcs11test"
 )
 
-const patience = 300 * time.Millisecond
+// patience is the limit of calls that hang, and enough that a busy machine does
+// the others within it.
+const (
+	patience = 300 * time.Millisecond
+	enough   = 20 * time.Second
+)
 
 // A module that is broken is an error in words, each time it is asked for, and
 // this process goes on.
@@ -37,13 +43,17 @@ func TestBrokenModules(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			path := pkcs11test.Broken(t, c.kind)
 			for range 2 {
+				hung, limit := c.kind == pkcs11test.ConstructorHang, enough
+				if hung {
+					limit = patience
+				}
 				start := time.Now()
-				_, err := pkcs11.OpenWith("pkcs11:token=a?module-path="+path, pkcs11.Options{Timeout: patience})
+				_, err := pkcs11.OpenWith("pkcs11:token=a?module-path="+path, pkcs11.Options{Timeout: limit})
 				wantError(t, err, "loading PKCS#11 module", c.want)
-				if took := time.Since(start); took > 10*patience {
+				if took := time.Since(start); took > enough {
 					t.Errorf("it took %v", took)
 				}
-				if hung := c.kind == pkcs11test.ConstructorHang; errors.Is(err, hsm.ErrNoAnswer) != hung {
+				if errors.Is(err, hsm.ErrNoAnswer) != hung {
 					t.Errorf("error is %v", err)
 				}
 			}
@@ -55,7 +65,7 @@ func TestBrokenModules(t *testing.T) {
 func TestTrialOfInitialize(t *testing.T) {
 	for _, c := range []struct{ fault, want string }{
 		{"C_Initialize crash", "it crashed in C_Initialize (segmentation fault)"},
-		{"C_Initialize hang", "in C_Initialize: the module did not answer within 300ms"},
+		{"C_Initialize hang", "in C_Initialize: the module did not answer"},
 		{"C_Initialize exit", "it ended its process in C_Initialize (exit status 3)"},
 		{"C_GetInfo crash", "it crashed in C_GetInfo"},
 		{"C_Finalize crash", "it crashed in C_Finalize"},
@@ -64,7 +74,7 @@ func TestTrialOfInitialize(t *testing.T) {
 		t.Run(c.fault, func(t *testing.T) {
 			fake := pkcs11test.Proxy(t)
 			fake.Faults(t, c.fault)
-			_, err := pkcs11.OpenWith("pkcs11:token=a?module-path="+fake.Path, pkcs11.Options{Timeout: patience})
+			err := tried(fake.Path, c.want)
 			wantError(t, err, c.want)
 			if calls := fake.Calls(); len(calls) != 0 {
 				t.Errorf("this process has called %v", calls)
@@ -77,6 +87,18 @@ func TestTrialOfInitialize(t *testing.T) {
 			}
 		})
 	}
+}
+
+// tried is what the trial says. One limit covers all stages, and on a busy
+// machine it may be over before the one that hangs: then it is given longer.
+func tried(path, want string) (err error) {
+	for limit := patience; limit < enough; limit *= 2 {
+		_, err = pkcs11.OpenWith("pkcs11:token=a?module-path="+path, pkcs11.Options{Timeout: limit})
+		if !errors.Is(err, hsm.ErrNoAnswer) || strings.Contains(err.Error(), want) {
+			break
+		}
+	}
+	return err
 }
 
 // A module that will not be initialised is not loaded here. One that refuses a

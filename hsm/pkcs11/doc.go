@@ -60,14 +60,29 @@
 // the token that asks it. A token can be open once in a process. PKCS#11 cannot
 // keep other processes out.
 //
+// A device that was pulled is told as such (hsm.ErrRemoved), and few modules do
+// that by themselves: after an error that may mean anything, the driver looks
+// for a second whether the module still lists the token. The first error stays,
+// whatever comes of that.
+//
 // After any error the session is closed, because some modules leave it in a
 // state in which the next call fails too. That logs out: signers from before
 // refuse, and the next one asks for the PIN again. A mechanism that the device
 // refuses is no such error where there is another to try: a new session takes
 // the place of the old one without a moment in between, and stays logged in.
 //
-// The limit has its price: a call into C cannot be taken back, so whoever waits
-// and whoever is in the module are two goroutines. That was measured as 10 µs a
-// call on one processor, and 30 to 50 on two of a busy virtual machine, beside
-// 60 µs that SoftHSM takes for a signature with P-256 (BenchmarkSign).
+// # What the limit costs
+//
+// A call into C cannot be taken back, so whoever waits and whoever is in the
+// module are two goroutines, and a call wakes another processor twice where
+// there is one. Of the signatures a second that the binding alone makes with
+// SoftHSM and P-256, about 90 µs each, the driver makes 84 to 94 % on one
+// processor (GOMAXPROCS=1), and on two 72 to 75 % while the machine is idle and
+// 54 to 65 % while it is busy; without the second goroutine, and so without a
+// limit, 93 to 98 % on either (BenchmarkSign, on a virtual machine). Others
+// were tried. A goroutine that stays makes no difference to speak of. A thread
+// that is handed calls in C, and sleeps between them, makes 65 to 78 % on two
+// processors and 60 to 72 % on one. To look for the answer for 100 µs before
+// going to sleep is slower on two, since the module wants the processor that the
+// looking takes. A device that needs 10 ms for a signature loses half a percent.
 package pkcs11

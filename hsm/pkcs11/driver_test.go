@@ -10,6 +10,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -206,6 +207,21 @@ func TestRemovalCodes(t *testing.T) {
 		if err := token.Close(); err != nil || f.finals != 1 {
 			t.Errorf("%v: %d times finalised, %v", code, f.finals, err)
 		}
+	}
+}
+
+// A token that took the place of the one that was pulled is not that one.
+func TestSwappedAtSignature(t *testing.T) {
+	f, r, text := newFake(t)
+	token, err := open(r, text, Options{Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { token.Close() })
+	signer := mustSigner(t, token, &typist{pin: fakePIN})
+	f.fail["Sign"], f.info.SerialNumber = p11.CKR_GENERAL_ERROR, "0002"
+	if err := signMessage(signer); !errors.Is(err, hsm.ErrRemoved) {
+		t.Errorf("error is %v", err)
 	}
 }
 

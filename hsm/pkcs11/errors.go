@@ -128,10 +128,13 @@ func isCode(err error, codes ...p11.Error) bool {
 	return false
 }
 
+// pinCodes are what a device answers that has looked at the PIN.
+var pinCodes = []p11.Error{p11.CKR_PIN_INCORRECT, p11.CKR_PIN_INVALID, p11.CKR_PIN_LEN_RANGE}
+
 // translateLogin is translate for a login that was refused. flags are the
 // token's, read after the refusal: they say what the try cost.
 func translateLogin(err error, flags uint) error {
-	if !isCode(err, p11.CKR_PIN_INCORRECT, p11.CKR_PIN_INVALID, p11.CKR_PIN_LEN_RANGE) {
+	if !isCode(err, pinCodes...) {
 		return translate(err)
 	}
 	if flags&p11.CKF_USER_PIN_LOCKED != 0 {

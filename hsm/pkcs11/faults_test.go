@@ -48,6 +48,21 @@ func device(t *testing.T) (fake *pkcs11test.Fake, uri string) {
 	return fake, uri
 }
 
+// openFake opens a fake's token, for a test that goes on step by step.
+func openFake(t *testing.T, uri string) (hsm.Token, hsm.Key) {
+	t.Helper()
+	token, err := pkcs11.OpenWith(uri, pkcs11.Options{Timeout: patience})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { token.Close() })
+	keys, err := token.Keys()
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("%d keys, %v", len(keys), err)
+	}
+	return token, keys[0]
+}
+
 // use opens, logs in and signs once. It says how far that came.
 func use(t *testing.T, uri string, p hsm.Prompter, before func(step string)) (public *ecdsa.PublicKey, signature []byte, err error) {
 	t.Helper()
@@ -126,6 +141,9 @@ func TestFaults(t *testing.T) {
 			if c.is != nil && !errors.Is(err, c.is) {
 				t.Errorf("error is %v, want %q in it", err, c.is)
 			}
+			if c.is != hsm.ErrRemoved && errors.Is(err, hsm.ErrRemoved) {
+				t.Errorf("error is %v, and the token is there", err)
+			}
 			if signature != nil {
 				t.Errorf("a signature came with the error: %x", signature)
 			}
@@ -154,17 +172,10 @@ func TestFaults(t *testing.T) {
 // says so at once.
 func TestGivenUp(t *testing.T) {
 	fake, uri := device(t)
-	token, err := pkcs11.OpenWith(uri, pkcs11.Options{Timeout: patience})
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := token.Keys()
-	if err != nil {
-		t.Fatal(err)
-	}
+	token, key := openFake(t, uri)
 	fake.Faults(t, "C_Login hang")
 	p := &person{}
-	if _, err := token.Signer(keys[0], p); !errors.Is(err, hsm.ErrNoAnswer) {
+	if _, err := token.Signer(key, p); !errors.Is(err, hsm.ErrNoAnswer) {
 		t.Errorf("error is %v", err)
 	}
 	if !slices.Equal(p.typed, make([]byte, len(p.typed))) {
@@ -174,7 +185,7 @@ func TestGivenUp(t *testing.T) {
 	start := time.Now()
 	_, infoError := token.Info()
 	_, keysError := token.Keys()
-	_, signerError := token.Signer(keys[0], p)
+	_, signerError := token.Signer(key, p)
 	_, listError := pkcs11.List(fake.Path)
 	for name, err := range map[string]error{"Info": infoError, "Keys": keysError, "Signer": signerError, "List": listError} {
 		if !errors.Is(err, hsm.ErrNoAnswer) {
@@ -196,20 +207,13 @@ func TestGivenUp(t *testing.T) {
 // not what is left of it after wiping; nobody hears of its answer.
 func TestLateAnswer(t *testing.T) {
 	fake, uri := device(t)
-	token, err := pkcs11.OpenWith(uri, pkcs11.Options{Timeout: patience})
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := token.Keys()
-	if err != nil {
-		t.Fatal(err)
-	}
+	token, key := openFake(t, uri)
 	fake.Faults(t, "C_Login late 600")
-	if _, err := token.Signer(keys[0], &person{}); !errors.Is(err, hsm.ErrNoAnswer) {
+	if _, err := token.Signer(key, &person{}); !errors.Is(err, hsm.ErrNoAnswer) {
 		t.Errorf("error is %v", err)
 	}
 	time.Sleep(600 * time.Millisecond)
-	if _, err := token.Signer(keys[0], &person{}); !errors.Is(err, hsm.ErrNoAnswer) {
+	if _, err := token.Signer(key, &person{}); !errors.Is(err, hsm.ErrNoAnswer) {
 		t.Errorf("error is %v", err)
 	}
 	token.Close()

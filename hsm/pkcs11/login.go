@@ -61,6 +61,9 @@ func (t *token) loginWith(user uint, pin []byte) error {
 // refusedLogin says what a refused login has cost, by the flags of now. If they
 // cannot be read, that is not known.
 func (t *token) refusedLogin(refused error) error {
+	if !isCode(refused, pinCodes...) {
+		return t.fail(refused)
+	}
 	var flags uint
 	if info, err := t.tokenInfo(); err == nil {
 		flags = info.Flags

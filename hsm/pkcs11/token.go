@@ -184,7 +184,7 @@ func (t *token) renew() error {
 // fail translates an error and closes the session: after a failed call some
 // modules refuse everything that follows.
 func (t *token) fail(err error) error {
-	err = translate(err)
+	err = t.explain(err)
 	t.closeSession()
 	if errors.Is(err, hsm.ErrRemoved) {
 		t.ended = hsm.ErrRemoved

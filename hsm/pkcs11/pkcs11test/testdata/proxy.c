@@ -8,6 +8,7 @@
 //	C_Sign flip | short      spoil the signature
 //	C_Sign mechanism 0xd 0x70, C_SignInit mechanism 0x1057 0x70
 //	C_SignInit other         sign with another private key of the token
+//	C_GetSlotList none       the list is empty, as when a card was pulled
 //	C_GetTokenInfo flags 0x20000
 //	C_GetAttributeValue id | class | point
 //	C_Initialize reserved TEXT   want that argument; without the line, none
@@ -144,7 +145,13 @@ static ck_rv get_info(struct ck_info *info)
 static ck_rv get_slot_list(unsigned char present, ck_ulong *slots, ck_ulong *count)
 {
 	ck_rv rv;
-	return begin("C_GetSlotList", &rv) ? rv : REAL(CK_GET_SLOT_LIST, ck_rv (*)(unsigned char, ck_ulong *, ck_ulong *))(present, slots, count);
+	if (begin("C_GetSlotList", &rv))
+		return rv;
+	if (fault("C_GetSlotList", "none", NULL, 0)) {
+		*count = 0;
+		return 0;
+	}
+	return REAL(CK_GET_SLOT_LIST, ck_rv (*)(unsigned char, ck_ulong *, ck_ulong *))(present, slots, count);
 }
 
 static ck_rv get_token_info(ck_ulong slot, struct ck_token_info *info)
