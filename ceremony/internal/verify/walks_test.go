@@ -1,0 +1,400 @@
+//go:build !race
+
+// Nothing here is concurrent, and the race detector makes it ten times as slow:
+// scripts/test runs it without.
+
+package verify_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/theupdateframework/go-tuf/v2/metadata"
+	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
+
+	"tufceremony/ceremony/internal/ceremonytest"
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/draft"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/quorum"
+	"tufceremony/ceremony/internal/review"
+	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/sign"
+	"tufceremony/ceremony/internal/verify"
+)
+
+// TestWalks goes from a genesis through random rotations, each from the root
+// that the one before has made: holders leave, join, lose a device or bring
+// another, thresholds move, online keys change. What draft accepts, a quorum
+// that is chosen at random signs, and go-tuf accepts it; what breaks a rule is
+// refused before anybody has signed. The rules are said once more in
+// rotation.broken, from the plan alone.
+func TestWalks(t *testing.T) {
+	const walks, steps = 20, 50
+	var mu sync.Mutex
+	accepted, refused := 0, map[string]int{}
+	t.Run("walks", func(t *testing.T) {
+		for seed := range uint64(walks) {
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				t.Parallel()
+				walkOn(t, rand.New(rand.NewPCG(seed, 5)), steps, func(broken []string) {
+					mu.Lock()
+					defer mu.Unlock()
+					if len(broken) == 0 {
+						accepted++
+					}
+					for _, rule := range broken {
+						refused[rule]++
+					}
+				})
+			})
+		}
+	})
+	t.Logf("%d of %d accepted; refused: %v", accepted, walks*steps, refused)
+	if accepted < walks*steps/4 {
+		t.Errorf("only %d of %d were accepted", accepted, walks*steps)
+	}
+	for _, rule := range []string{"THRESHOLD-OLD", "THRESHOLD-NEW", "TARGETS-STALE", "VERSION-SEQUENCE", "EXPIRES-PAST", "HOLDER-DUPLICATE", "DEVICE-LOST", "ROLE-KEY-REUSE"} {
+		if refused[rule] == 0 {
+			t.Errorf("no step breaks %s", rule)
+		}
+	}
+}
+
+// walkOn goes some steps, and tells of each which rules it broke.
+func walkOn(t *testing.T, random *rand.Rand, steps int, tell func(broken []string)) {
+	w := startWalk(t, random)
+	for step := range steps {
+		r := w.plan()
+		broken := r.broken()
+		err := w.hold(r)
+		if len(broken) == 0 && err != nil {
+			t.Fatalf("step %d breaks no rule, and is refused: %v\n%s", step, err, r.p.Text())
+		}
+		if len(broken) > 0 && err == nil {
+			t.Fatalf("step %d was accepted, and breaks %v\n%s", step, broken, r.p.Text())
+		}
+		tell(broken)
+		if slices.Contains(broken, "THRESHOLD-OLD") { // for ever
+			w = startWalk(t, random)
+		}
+	}
+}
+
+// walk is a repository on its way through rotations.
+type walk struct {
+	t       *testing.T
+	rand    *rand.Rand
+	set     *trustedmetadata.TrustedMetadata // go-tuf's
+	people  []*roster.Token                  // every token that ever was, the lost ones included
+	online  []*roster.Token
+	root    *plan.Root        // the newest
+	trusted map[string][]byte // its file, and that of targets, by role
+	targets int64             // version of targets
+	signed  map[string]bool   // tokens that have signed targets
+	number  int               // of the last token
+}
+
+// rotation is a plan for the next step, and what it goes on from.
+type rotation struct {
+	p      *plan.Plan
+	old    *plan.Root
+	signed map[string]bool
+}
+
+func startWalk(t *testing.T, random *rand.Rand) *walk {
+	t.Helper()
+	w := &walk{t: t, rand: random, trusted: map[string][]byte{}}
+	p := ceremonytest.GenesisPlan()
+	for _, h := range p.Roster.Holders {
+		w.people = append(w.people, h.Tokens...)
+	}
+	w.online, w.number = p.Roster.Online, len(w.people)
+	if err := w.hold(&rotation{p: p}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// chance is true once in n times.
+func (w *walk) chance(n int) bool { return w.rand.IntN(n) == 0 }
+
+// plan draws the next step. Now and then it breaks a rule.
+func (w *walk) plan() *rotation {
+	for _, t := range w.people {
+		t.Lost = t.Lost || w.chance(30)
+	}
+	p := ceremonytest.RotationPlan()
+	p.Targets = nil
+	p.Root = &plan.Root{Version: w.root.Version + 1, Expires: p.Root.Expires, Roles: map[string]plan.Role{
+		"root": w.role("root"), "targets": w.role("targets"), "snapshot": w.machine("snapshot"), "timestamp": w.machine("timestamp"),
+	}}
+	if w.chance(2) {
+		p.Targets = &plan.TargetsPlan{Version: w.targets + 1, Expires: p.Root.Expires}
+	}
+	if w.chance(30) {
+		p.Root.Version += 1 - 2*w.rand.Int64N(2)
+	}
+	if w.chance(30) {
+		p.Root.Expires = p.Closes.Add(-time.Hour)
+	}
+	if w.chance(30) {
+		p.Root.Roles["snapshot"] = plan.Role{Threshold: 1, Tokens: p.Root.Roles["root"].Tokens[:1]}
+	}
+	p.Roster = w.roster(p.Root.Roles)
+	return &rotation{p, w.root, w.signed}
+}
+
+// role draws who signs a role: most stay, some leave, come with another device,
+// or join. A lost device leaves, but for the one that is forgotten.
+func (w *walk) role(name string) plan.Role {
+	old := w.root.Roles[name]
+	var names []string
+	for _, name := range old.Tokens {
+		t := w.token(name)
+		switch {
+		case t.Lost && !w.chance(8), w.chance(8):
+			if w.chance(2) {
+				names = append(names, w.another(t.Holder).Name)
+			}
+			continue
+		case w.chance(40):
+			names = append(names, w.another(t.Holder).Name) // beside the old one
+		}
+		names = append(names, name)
+	}
+	for len(names) == 0 || len(names) < 7 && w.chance(3) {
+		names = append(names, w.another("").Name)
+	}
+	threshold := old.Threshold + w.rand.IntN(3) - 1
+	if most := len(names); threshold > most && !w.chance(4) {
+		threshold = most
+	}
+	return plan.Role{Threshold: max(threshold, 1), Tokens: names}
+}
+
+func (w *walk) machine(name string) plan.Role {
+	if !w.chance(4) {
+		return w.root.Roles[name]
+	}
+	w.number++
+	t := &roster.Token{Name: fmt.Sprintf("online-%d", w.number)}
+	t.KeyFile = folder.Keys + "/" + t.Name + ".pem"
+	w.online = append(w.online, t)
+	return plan.Role{Threshold: 1, Tokens: []string{t.Name}}
+}
+
+// another is a new device, of a holder or of somebody new.
+func (w *walk) another(holder string) *roster.Token {
+	w.number++
+	name := fmt.Sprintf("device-%d", w.number)
+	if holder == "" {
+		holder = fmt.Sprintf("holder-%d", w.number)
+	}
+	t := &roster.Token{Name: name, Holder: holder, URI: "pkcs11:token=" + name, Serial: fmt.Sprint(5000 + w.number), KeyFile: folder.Keys + "/" + name + ".pem"}
+	w.people = append(w.people, t)
+	return t
+}
+
+func (w *walk) token(name string) *roster.Token {
+	all := slices.Concat(w.people, w.online)
+	return all[slices.IndexFunc(all, func(t *roster.Token) bool { return t.Name == name })]
+}
+
+// roster lists whom the old root has, and whom the new.
+func (w *walk) roster(planned map[string]plan.Role) roster.Roster {
+	needed := map[string]bool{}
+	for _, roles := range []map[string]plan.Role{w.root.Roles, planned} {
+		for _, role := range roles {
+			for _, name := range role.Tokens {
+				needed[name] = true
+			}
+		}
+	}
+	gone := func(t *roster.Token) bool { return !needed[t.Name] }
+	w.people, w.online = slices.DeleteFunc(w.people, gone), slices.DeleteFunc(w.online, gone)
+	r := roster.Roster{Online: w.online}
+	for _, t := range w.people {
+		i := slices.IndexFunc(r.Holders, func(h roster.Holder) bool { return h.Name == t.Holder })
+		if i < 0 {
+			i = len(r.Holders)
+			r.Holders = append(r.Holders, roster.Holder{Name: t.Holder})
+		}
+		r.Holders[i].Tokens = append(r.Holders[i].Tokens, t)
+	}
+	return r
+}
+
+// broken says which rules the plan breaks, by the check that must find it.
+func (r *rotation) broken() []string {
+	broken := map[string]bool{}
+	p, lost := r.p, func(name string) bool {
+		t, _ := r.p.Roster.Token(name)
+		return t.Lost
+	}
+	able := func(role plan.Role) int {
+		return len(slices.DeleteFunc(slices.Clone(role.Tokens), lost))
+	}
+	broken["VERSION-SEQUENCE"] = p.Root.Version != r.old.Version+1
+	broken["EXPIRES-PAST"] = !p.Root.Expires.After(p.Closes)
+	broken["THRESHOLD-OLD"] = able(r.old.Roles["root"]) < r.old.Roles["root"].Threshold
+	for name, role := range p.Root.Roles {
+		broken["THRESHOLD-NEW"] = broken["THRESHOLD-NEW"] || role.Threshold > len(role.Tokens)
+		if plan.OnlineRoles[name] {
+			continue
+		}
+		if name == "root" || p.Targets != nil {
+			broken["THRESHOLD-NEW"] = broken["THRESHOLD-NEW"] || able(role) < role.Threshold
+		}
+		holders := map[string]bool{}
+		for _, token := range role.Tokens {
+			t, _ := p.Roster.Token(token)
+			broken["DEVICE-LOST"] = broken["DEVICE-LOST"] || t.Lost
+			broken["HOLDER-DUPLICATE"] = broken["HOLDER-DUPLICATE"] || holders[t.Holder]
+			holders[t.Holder] = true
+		}
+	}
+	for _, token := range p.Root.Roles["snapshot"].Tokens {
+		broken["ROLE-KEY-REUSE"] = slices.Contains(p.Root.Roles["root"].Tokens, token)
+	}
+	if role := p.Root.Roles["targets"]; p.Targets == nil {
+		left := slices.DeleteFunc(slices.Clone(role.Tokens), func(name string) bool { return !r.signed[name] })
+		broken["TARGETS-STALE"] = len(left) < role.Threshold
+	}
+	maps.DeleteFunc(broken, func(_ string, is bool) bool { return !is })
+	return slices.Sorted(maps.Keys(broken))
+}
+
+// hold drafts, signs, seals and verifies a step, and goes on from what it made.
+func (w *walk) hold(r *rotation) error {
+	files := folder.Files{folder.Plan: r.p.Text()}
+	for _, t := range r.p.Roster.Tokens() {
+		files[t.KeyFile] = ceremonytest.PEM(w.t, t.Name)
+	}
+	if w.root != nil {
+		files[fmt.Sprintf("%s/%d.root.json", folder.Trusted, w.root.Version)] = w.trusted["root"]
+		files[fmt.Sprintf("%s/%d.targets.json", folder.Trusted, w.targets)] = w.trusted["targets"]
+	}
+	report, err := drafts(files)
+	if err != nil {
+		return err
+	}
+	signers := w.quorum(report)
+	w.sign(files, report, signers)
+	sealed := ceremonytest.In(w.t, files).Seal()
+	w.publish(r, sealed, signers)
+	return nil
+}
+
+// drafts is what `draft` does and refuses.
+func drafts(files folder.Files) (*review.Report, error) {
+	p, err := plan.Parse(files[folder.Plan])
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Roster.LoadKeys(files); err != nil {
+		return nil, err
+	}
+	payloads, err := draft.Payloads(p, files)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(files, payloads)
+	report, err := review.Review(files)
+	if err != nil {
+		return nil, err
+	}
+	return report, check.Refuse(report.Results)
+}
+
+// quorum draws who comes: people who can sign, one after the other, until every
+// threshold is reached.
+func (w *walk) quorum(report *review.Report) map[string]bool {
+	signers, left := map[string]bool{}, map[int]int{}
+	people := &report.Plan.Roster
+	for i, d := range report.Demands {
+		left[i] = d.Role.Threshold
+	}
+	tokens := people.Tokens()
+	w.rand.Shuffle(len(tokens), func(i, j int) { tokens[i], tokens[j] = tokens[j], tokens[i] })
+	for _, t := range tokens {
+		for i, d := range report.Demands {
+			can := slices.ContainsFunc(d.Members(people), func(m quorum.Member) bool { return m.Token == t && m.CanSign() })
+			if can && left[i] > 0 {
+				signers[t.Name] = true
+			}
+		}
+		for i, d := range report.Demands {
+			if signers[t.Name] && slices.ContainsFunc(d.Members(people), func(m quorum.Member) bool { return m.Token == t }) {
+				left[i]--
+			}
+		}
+	}
+	return signers
+}
+
+func (w *walk) sign(files folder.Files, report *review.Report, signers map[string]bool) {
+	w.t.Helper()
+	approval, err := report.Approve(report.Event.Words(), ceremonytest.Now)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, d := range report.Demands {
+		for _, m := range d.Members(&report.Plan.Roster) {
+			if m.Token == nil || !signers[m.Token.Name] {
+				continue
+			}
+			key := ceremonytest.Key(w.t, m.Token.Name)
+			made, err := sign.Sign(approval, d.Payload, m.KeyIDs, key.Public(), ceremonytest.Signer{PrivateKey: key})
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			for _, f := range made {
+				files[f.Name()] = f.Encode()
+			}
+		}
+	}
+}
+
+// publish has this program and go-tuf judge what was sealed.
+func (w *walk) publish(r *rotation, sealed folder.Files, signers map[string]bool) {
+	w.t.Helper()
+	root := sealed[fmt.Sprintf("%s/%d.root.json", folder.Metadata, r.p.Root.Version)]
+	trusted := w.trusted["root"]
+	if trusted == nil {
+		trusted = root
+	}
+	if _, err := verify.Files(sealed, trusted, ceremonytest.Now); err != nil {
+		w.t.Fatalf("what was drafted and signed is refused: %v\n%s", err, r.p.Text())
+	}
+	var err error
+	if w.set == nil {
+		w.set, err = trustedmetadata.New(root)
+	} else {
+		_, err = w.set.UpdateRoot(root)
+	}
+	if err != nil {
+		w.t.Fatalf("go-tuf refuses root %d: %v\n%s", r.p.Root.Version, err, r.p.Text())
+	}
+	w.root, w.trusted["root"] = r.p.Root, root
+	if r.p.Targets != nil {
+		w.targets, w.signed = r.p.Targets.Version, map[string]bool{}
+		w.trusted["targets"] = sealed[fmt.Sprintf("%s/%d.targets.json", folder.Metadata, w.targets)]
+		for _, token := range r.p.Root.Roles["targets"].Tokens {
+			w.signed[token] = signers[token]
+		}
+	}
+	targets, err := metadata.Targets().FromBytes(w.trusted["targets"])
+	if err == nil {
+		err = w.set.Root.VerifyDelegate("targets", targets)
+	}
+	if err != nil {
+		w.t.Fatalf("go-tuf refuses targets %d under root %d: %v\n%s", w.targets, w.root.Version, err, r.p.Text())
+	}
+}
