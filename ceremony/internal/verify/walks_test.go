@@ -351,7 +351,7 @@ func (w *walk) sign(files folder.Files, report *review.Report, signers map[strin
 				continue
 			}
 			key := ceremonytest.Key(w.t, m.Token.Name)
-			made, err := sign.Sign(approval, d.Payload, m.KeyIDs, key.Public(), ceremonytest.Signer{PrivateKey: key})
+			made, err := sign.Sign(approval, d.Payload, m.KeyIDs, key.Public(), ceremonytest.Signer{Signer: key})
 			if err != nil {
 				w.t.Fatal(err)
 			}
