@@ -74,15 +74,15 @@
 // # What the limit costs
 //
 // A call into C cannot be taken back, so whoever waits and whoever is in the
-// module are two goroutines, and a call wakes another processor twice where
-// there is one. Of the signatures a second that the binding alone makes with
-// SoftHSM and P-256, about 90 µs each, the driver makes 84 to 94 % on one
-// processor (GOMAXPROCS=1), and on two 72 to 75 % while the machine is idle and
-// 54 to 65 % while it is busy; without the second goroutine, and so without a
-// limit, 93 to 98 % on either (BenchmarkSign, on a virtual machine). Others
-// were tried. A goroutine that stays makes no difference to speak of. A thread
-// that is handed calls in C, and sleeps between them, makes 65 to 78 % on two
-// processors and 60 to 72 % on one. To look for the answer for 100 µs before
+// module are two goroutines, and to hand over from one to the other takes longer
+// where there is a second processor. Of the signatures a second that the binding
+// alone makes with SoftHSM and P-256, about 90 µs each, the driver makes 84 to
+// 94 % on one processor (GOMAXPROCS=1), and on two 72 to 75 % while the machine
+// is idle and 54 to 65 % while it is busy; without the second goroutine, and so
+// without a limit, 93 to 98 % on either (BenchmarkSign, on a virtual machine).
+// Others were tried. A goroutine that stays makes no difference to speak of. A
+// thread that is handed calls in C, and sleeps between them, makes 65 to 78 % on
+// two processors and 60 to 72 % on one. To look for the answer for 100 µs before
 // going to sleep is slower on two, since the module wants the processor that the
 // looking takes. A device that needs 10 ms for a signature loses half a percent.
 package pkcs11

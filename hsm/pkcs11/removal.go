@@ -14,9 +14,9 @@ import (
 )
 
 // vague are return values that are all that some modules have to say of a device
-// that was pulled, and that mean other things as well: OpenSC answers
-// CKR_GENERAL_ERROR, Yubico's module CKR_DEVICE_ERROR. None of the modules at
-// hand has been seen to answer CKR_DEVICE_REMOVED.
+// that was pulled, and that mean other things as well: at a signature, OpenSC
+// answers CKR_GENERAL_ERROR and Yubico's module CKR_DEVICE_ERROR. None at hand
+// has been seen to answer CKR_DEVICE_REMOVED there.
 var vague = []p11.Error{
 	p11.CKR_GENERAL_ERROR, p11.CKR_FUNCTION_FAILED, p11.CKR_DEVICE_ERROR,
 	p11.CKR_KEY_HANDLE_INVALID, p11.CKR_OBJECT_HANDLE_INVALID, p11.CKR_OPERATION_NOT_INITIALIZED,
