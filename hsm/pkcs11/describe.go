@@ -63,13 +63,19 @@ type Examiner interface {
 	Examine(key hsm.Key) (Examination, error)
 }
 
-// ErrSOPIN: the token refused the SO PIN. It counts wrong ones apart from those
-// of the user PIN, and one that is locked is opened by nobody.
-var ErrSOPIN = errors.New("wrong SO PIN")
+// The token refused the SO PIN. It counts wrong ones apart from those of the user
+// PIN, and one that is locked is opened by nobody.
+var (
+	ErrSOPIN    = errors.New("wrong SO PIN")
+	ErrSOLocked = errors.New("the SO PIN is locked")
+)
 
-// ErrTaken: a key was to be made under a label or with an ID that an object on
-// the token has.
-var ErrTaken = errors.New("nothing was made")
+// A key was to be made under a label, or with an ID, that an object on the token
+// has.
+var (
+	ErrTaken   = errors.New("nothing was made")
+	ErrIDTaken = errors.New("nothing more was made")
+)
 
 // idSize makes an ID that no other key has.
 const idSize = 16
@@ -86,13 +92,19 @@ func NewID(random io.Reader) ([]byte, error) {
 // leastPIN is the shortest PIN, in bytes, where the token takes one as long.
 const leastPIN = 6
 
-// WeakPIN says why a PIN or SO PIN is not fit for a token, or nil. Many tokens
-// take wrong ones for ever. The error does not hold the PIN.
-func (s Slot) WeakPIN(pin []byte) error {
+// ShortestPIN is the length of the shortest PIN that WeakPIN takes.
+func (s Slot) ShortestPIN() int {
 	least := max(leastPIN, s.MinPIN)
 	if s.MaxPIN > 0 {
 		least = min(least, s.MaxPIN)
 	}
+	return least
+}
+
+// WeakPIN says why a PIN or SO PIN is not fit for a token, or nil. Many tokens
+// take wrong ones for ever. The error does not hold the PIN.
+func (s Slot) WeakPIN(pin []byte) error {
+	least := s.ShortestPIN()
 	switch {
 	case len(pin) < least:
 		return fmt.Errorf("it is shorter than %d characters", least)

@@ -104,7 +104,7 @@ func checkAbsent(c cryptoki, s p11.SessionHandle, id []byte, label string) error
 		return err
 	}
 	if len(same) > 0 {
-		return fmt.Errorf("an object with the ID %x is on the token already: %w", id, ErrTaken)
+		return fmt.Errorf("an object with the ID %x is on the token already: %w", id, ErrIDTaken)
 	}
 	for _, class := range []uint{p11.CKO_PUBLIC_KEY, p11.CKO_PRIVATE_KEY} {
 		same, err := search(c, s, []*p11.Attribute{

@@ -160,6 +160,8 @@ func (m *module) initPIN(f found, soPIN, pin []byte, o Options) error {
 	switch {
 	case isCode(login, p11.CKR_PIN_INCORRECT):
 		return ErrSOPIN
+	case isCode(login, p11.CKR_PIN_LOCKED):
+		return ErrSOLocked
 	case login != nil:
 		return fmt.Errorf("logging in as security officer: %w", translate(login))
 	case err != nil:
