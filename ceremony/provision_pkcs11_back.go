@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"tufceremony/ceremony/internal/evidence"
+	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm"
 	"tufceremony/hsm/pkcs11"
@@ -60,7 +61,7 @@ func (p *hsmProvisioning) sameKey(fingerprint string) error {
 	public, written := p.written()
 	switch {
 	case p.made.ID != "" && p.made.Fingerprint != fingerprint:
-		return hint(fmt.Errorf("provisioning: the key with this ID is another than the one that was made, SHA-256 %s: somebody has put it there", p.made.Fingerprint),
+		return hint(fmt.Errorf("provisioning: the key with this ID is another than the one that was made, %s: somebody has put it there", roster.Short(p.made.Fingerprint)),
 			"do not use the token; keep it as it is, and find out who had it and knows the PIN")
 	case written:
 		if was, err := tufmeta.Fingerprint(public); err != nil || was != fingerprint {
@@ -148,6 +149,9 @@ func (p *hsmProvisioning) show(c evidence.Claims) {
 	p.begin("What the module says of the key. This is not an attestation: it is the module's word, nobody has signed it, and some modules say the same of a key that came from elsewhere. \"absent\" is not \"false\": the module does not know that attribute.")
 	for _, name := range c.Names() {
 		fmt.Fprintf(p.env.out, "      %-24s %s\n", name, c.Attributes[name])
+	}
+	if c.Doubtful() {
+		wrapTo(p.env.out, "   ! ", "     ", "The module does not say that this key was made in the token and could never leave it. NSS says so of every key; with any other module find out why before you use the key, or make another one.")
 	}
 }
 

@@ -153,6 +153,12 @@ func answer(value string) string {
 	return "an odd " + value
 }
 
+// Doubtful says that the module called one of them false: which is worth a
+// question, and no verdict, since there are modules that always do.
+func (c Claims) Doubtful() bool {
+	return slices.ContainsFunc(made, func(m [2]string) bool { return c.Attributes[m[0]] == "false" })
+}
+
 // Names lists the attributes, those first that tell where the key comes from.
 func (c Claims) Names() []string {
 	var names []string
