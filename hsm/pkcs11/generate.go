@@ -32,7 +32,9 @@ func generateKey(r *registry, text string, pin []byte, o Options) (hsm.Key, erro
 	}
 	key, err := generateAndReadBack(r, u, pin, o)
 	if err != nil {
-		return hsm.Key{}, fmt.Errorf("generating key %q on %q: %w", u.Object, u.WithoutQuery(), err)
+		label := u.Object
+		u.Object, u.ID = "", nil
+		return hsm.Key{}, fmt.Errorf("generating key %q on %q: %w", label, u.WithoutQuery(), err)
 	}
 	return key, nil
 }
