@@ -35,6 +35,8 @@ import (
 //	                   session.
 //	console rehearsal  An excerpt of what `ceremony rehearse` prints.
 //	console yubikeys   The same with --piv, where virtual YubiKeys can be had.
+//	console hsm        An excerpt of what the two runs of token provision print
+//	                   with an empty token, where SoftHSM is.
 //	console session    Each line PLACE$ COMMAND is run by a shell in that folder
 //	                   of a kept rehearsal; below it stands what it prints, and
 //	                   [N] where the exit status is N and not 0.
@@ -121,6 +123,7 @@ func TestDocs(t *testing.T) {
 	t.Run("completion", docsCompletion)
 	t.Run("claims", docsClaims)
 	t.Run("design", docsDesign)
+	t.Run("HSM", docsHSM)
 	t.Run("SoftHSM", docsSoftHSM)
 }
 

@@ -53,6 +53,9 @@ func printDevice(w io.Writer, p *plan.Plan, d evidence.Device) {
 	if p.Policy != nil && p.Policy.Attestation != plan.Off {
 		printEvidence(w, p, d)
 	}
+	if d.State != evidence.Attested && d.Claims != nil {
+		wrapTo(w, "      ", "      ", "The module said of its key: "+d.Claims.Words()+". That is the module's word, no proof and no attestation.")
+	}
 }
 
 func printEvidence(w io.Writer, p *plan.Plan, d evidence.Device) {
@@ -187,12 +190,14 @@ type reportDevice struct {
 	State    string        `json:"state"`
 	Evidence string        `json:"evidence,omitempty"`
 	Facts    *attest.Facts `json:"facts,omitempty"`
+
+	Claims *evidence.Claims `json:"claims,omitempty"`
 }
 
 func devicesJSON(devices []evidence.Device) []reportDevice {
 	out := []reportDevice{}
 	for _, d := range devices {
-		r := reportDevice{Token: d.Token.Name, Asked: d.Asked, State: string(d.State), Evidence: d.Token.EvidenceFile}
+		r := reportDevice{Token: d.Token.Name, Asked: d.Asked, State: string(d.State), Evidence: d.Token.EvidenceFile, Claims: d.Claims}
 		if d.State == evidence.Attested {
 			r.Facts = &d.Facts
 		}

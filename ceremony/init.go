@@ -15,6 +15,7 @@ import (
 
 	"tufceremony/ceremony/internal/bundle"
 	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/evidence"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/plan"
@@ -84,6 +85,7 @@ func runInit(env *environment, dir string, o initOptions) error {
 			return hint(fmt.Errorf("making a plan from the trusted root: %w", err), "`ceremony inspect` shows its keys")
 		}
 		plan.CarryPolicy(p, known, had, files)
+		carryClaims(p, known, had, files)
 	}
 	if err := fillTargets(p, old, expires, o.add); err != nil {
 		return err
@@ -107,6 +109,22 @@ func runInit(env *environment, dir string, o initOptions) error {
 	fmt.Fprintln(env.out, "Edit the plan until it says what you have decided, and read it aloud.")
 	fmt.Fprintf(env.out, "Next: ceremony draft %s\n", dir)
 	return nil
+}
+
+// carryClaims takes along what modules said of keys that stay.
+func carryClaims(p, earlier *plan.Plan, from, to folder.Files) {
+	if earlier == nil {
+		return
+	}
+	for _, t := range p.Roster.Tokens() {
+		known, ok := earlier.Roster.Token(t.Name)
+		if !ok {
+			continue
+		}
+		if data, ok := from[evidence.ClaimsFile(known.KeyFile)]; ok {
+			to[evidence.ClaimsFile(t.KeyFile)] = data
+		}
+	}
 }
 
 // untouched looks for files that are in the way before one is written: another

@@ -93,14 +93,14 @@ func TestScripts(t *testing.T) {
 			"rehearsal": rehearsals(t), "unsigned": unsignedCmd, "flip": flipCmd, "cut": cutCmd, "fault": faultCmd, "words": wordsCmd,
 			"pin": pinCmd, "edit": editCmd, "tree": treeCmd, "forge": forgeCmd, "resign": resignCmd, "real": realCmd, "onlinekey": onlineKeyCmd, "touch": touchCmd,
 			"yubikeys": yubikeys(t), "evidence": evidenceCmd(t), "hsmevidence": hsmEvidenceCmd(t), "attestedbundle": attestedBundle(t),
-			"plugin": pluginCmd, "card": cardCmd, "pivpin": pivpinCmd,
+			"plugin": pluginCmd, "softhsm": softHSMCmd, "card": cardCmd, "pivpin": pivpinCmd,
 			"shown": said("stdout"), "told": said("stderr"), "narrow": narrow,
 		},
 	})
 }
 
 // condition: [shared] where ../shared/data is, [piv] where virtual YubiKeys can
-// be had (TestYubiKeys says why not), [userns] where a script may
+// be had (TestYubiKeys says why not), [softhsm] where SoftHSM is, [userns] where a script may
 // mount a file system of its own.
 func condition(name string) (bool, error) {
 	switch name {
@@ -108,6 +108,8 @@ func condition(name string) (bool, error) {
 		return sharedData() != "", nil
 	case "piv":
 		return pcscAvailable() == nil, nil
+	case "softhsm":
+		return softHSMAvailable() == nil, nil
 	case "userns":
 		return exec.Command("unshare", "-rm", "true").Run() == nil, nil
 	}

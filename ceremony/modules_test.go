@@ -23,6 +23,7 @@ import (
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm/pkcs11"
 	"tufceremony/hsm/pkcs11/pkcs11test"
+	"tufceremony/hsm/pkcs11/uri"
 )
 
 // moduleDevice is a holder's PKCS#11 token in a ceremony, behind a module that
@@ -43,7 +44,8 @@ func newModuleDevice(t *testing.T) *moduleDevice {
 	}
 	d := &moduleDevice{fake: pkcs11test.Proxy(t), dir: filepath.Join(t.TempDir(), "c")}
 	const label = rehearsalLabel + " 1"
-	if _, err := pkcs11.CreateToken(d.fake.Path, label, []byte("87654321"), []byte(modulePIN)); err != nil {
+	at := uri.URI{Token: label, ModulePath: d.fake.Path}
+	if _, err := pkcs11.CreateToken(at.String(), []byte("87654321"), []byte(modulePIN), pkcs11.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	private, err := (&rehearsal{seed: []byte("scripts")}).key("token holder-1")
@@ -62,7 +64,8 @@ func newModuleDevice(t *testing.T) *moduleDevice {
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if _, err := pkcs11.GenerateKey("pkcs11:token=rehearsal%201?module-path="+d.fake.Path, []byte(modulePIN), "another"); err != nil {
+	at.Object, at.ID = "another", bytes.Repeat([]byte{7}, 16)
+	if _, err := pkcs11.GenerateKey(at.String(), []byte(modulePIN), pkcs11.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	d.fake.Forget()

@@ -102,16 +102,6 @@ func (p *provisioning) judge(key hsm.Key, text []byte) error {
 	return nil
 }
 
-// written is the public key that an earlier run wrote down.
-func (p *provisioning) written() (public any, ok bool) {
-	text, ok := p.files[p.file("pem")]
-	if !ok {
-		return nil, false
-	}
-	public, _ = tufmeta.ParsePEM(text)
-	return public, true
-}
-
 // storeCertificate lets other programs see the key: most look for a certificate
 // and not for a key.
 func (p *provisioning) storeCertificate() error {

@@ -8,9 +8,7 @@ import (
 
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/evidence"
-	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
-	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm/attest"
 	"tufceremony/hsm/piv"
 )
@@ -57,29 +55,12 @@ func (p *provisioning) newEnough() error {
 
 // remark says what may be a mistake and need not be one.
 func (p *provisioning) remark() {
-	if _, planned := p.plan.Roster.Token(p.name); !planned {
-		wrapTo(p.env.out, "Note: ", "  ", fmt.Sprintf("the plan has no token %s yet.", p.name))
-	}
+	p.unplanned()
 	for _, s := range p.state.Slots {
 		if s.Slot != p.uri.Slot {
 			wrapTo(p.env.out, "Note: ", "  ", fmt.Sprintf("slot %s of the device holds a key already%s. One theft would take both.", s.Slot, p.ownedBy(s.Public)))
 		}
 	}
-}
-
-// ownedBy says whose key it is, by the files in keys/.
-func (p *provisioning) ownedBy(public any) string {
-	for name, data := range p.files {
-		file, inKeys := strings.CutPrefix(name, folder.Keys+"/")
-		token, isKey := strings.CutSuffix(file, ".pem")
-		if !inKeys || !isKey || strings.HasSuffix(token, ".attestation") {
-			continue
-		}
-		if key, err := tufmeta.ParsePEM(data); err == nil && samePublic(key, public) {
-			return ", that of token " + token
-		}
-	}
-	return ""
 }
 
 // rightWorld keeps rehearsals on virtual cards, and virtual cards in rehearsals,

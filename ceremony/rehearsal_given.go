@@ -101,7 +101,8 @@ func (m *givenMaker) key(g given) (hsm.Key, error) {
 		if !strings.HasPrefix(g.info.Label, rehearsalLabel) { // nothing is made on any other
 			return hsm.Key{}, realOrRehearsed(true, false)
 		}
-		return pkcs11.GenerateKey(g.uri.String(), g.pin, "tuf")
+		g.uri.Object = "tuf"
+		return m.r.generate(g.uri, g.pin)
 	}
 	token, err := pkcs11.Open(g.uri.String())
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/youmark/pkcs8"
 
 	"tufceremony/ceremony/internal/durable"
+	"tufceremony/hsm"
 	"tufceremony/hsm/pkcs11"
 	"tufceremony/hsm/pkcs11/uri"
 	"tufceremony/hsm/soft"
@@ -133,17 +134,25 @@ func (m *pkcs11Maker) make(_, _, name string) (stock, error) {
 		return stock{}, err
 	}
 	label := m.prefix + name
-	serial, err := pkcs11.CreateToken(m.module, label, soPIN, pin)
+	at := uri.URI{Token: label, Object: "tuf", ModulePath: m.module}
+	at.Serial, err = pkcs11.CreateToken(at.String(), soPIN, pin, pkcs11.Options{})
 	if err != nil {
 		return stock{}, hint(err, "scripts/rehearse --pkcs11 installs SoftHSM where it is missing")
 	}
-	at := uri.URI{Token: label, Serial: serial, Object: "tuf", ModulePath: m.module}
-	key, err := pkcs11.GenerateKey(at.String(), pin, "tuf")
+	key, err := m.r.generate(at, pin)
 	if err != nil {
 		return stock{}, err
 	}
 	text, err := publicPEM(key.Public)
-	return stock{uri: at.String(), model: "SoftHSM", serial: serial, pin: pin, pem: text}, err
+	return stock{uri: at.String(), model: "SoftHSM", serial: at.Serial, pin: pin, pem: text}, err
+}
+
+// generate makes a key with a random ID, which the plan need not know.
+func (r *rehearsal) generate(at uri.URI, pin []byte) (_ hsm.Key, err error) {
+	if at.ID, err = pkcs11.NewID(r.env.random); err != nil {
+		return hsm.Key{}, err
+	}
+	return pkcs11.GenerateKey(at.String(), pin, pkcs11.Options{})
 }
 
 // onlineKey writes a key of the publisher's as such keys are kept: encrypted.

@@ -25,15 +25,8 @@ func tokenCommand(env *environment) *cobra.Command {
 	return c
 }
 
-// readRoster reads who has which token, for the commands that say whose a
-// device is. The plan may be unfinished, and keys may be missing. No folder is
-// no error: then nobody has any.
-func readRoster(dir string) (*roster.Roster, error) {
-	people, _, err := readDevices(dir)
-	return people, err
-}
-
-// readDevices reads what the plan says of PKCS#11 modules as well.
+// readDevices reads who has which token, and what the plan says of PKCS#11
+// modules, for the commands that say whose a device is.
 func readDevices(dir string) (*roster.Roster, pkcs11.Options, error) {
 	if dir == "" {
 		return nobody, pkcs11.Options{}, nil

@@ -26,6 +26,7 @@ type attestOptions struct {
 	key       string
 	public    string
 	roots     string
+	plan      string
 	rehearsal bool
 	json      bool
 }
@@ -51,6 +52,7 @@ yubihsm-shell exports them. The root of YubiHSMs is not pinned: --roots names it
 	c.Flags().StringVar(&o.key, "key", "", "the public key that must be the attested one, in `FILE`: PEM, DER, or a bare point of P-256 or P-384")
 	c.Flags().StringVar(&o.public, "public", "", "write the attested key to `FILE`, as PEM, which must not exist")
 	c.Flags().StringVar(&o.roots, "roots", "", "trust the certificates in `FILE` besides the pinned ones")
+	c.Flags().StringVar(&o.plan, "plan", "", "give a PKCS#11 module the time that the plan in the ceremony folder `DIR` gives it")
 	c.Flags().BoolVar(&o.rehearsal, "rehearsal", false, "judge as in a rehearsal: trust virtual cards, and nothing else")
 	c.Flags().BoolVar(&o.json, "json", false, "write JSON")
 	return c
@@ -61,7 +63,11 @@ func runAttest(env *environment, from []string, o attestOptions) error {
 	if err != nil {
 		return err
 	}
-	evidence, err := findEvidence(env, from)
+	_, options, err := readDevices(o.plan)
+	if err != nil {
+		return err
+	}
+	evidence, err := findEvidence(from, options)
 	if err != nil {
 		return err
 	}
@@ -169,12 +175,12 @@ func readPublic(data []byte) (crypto.PublicKey, error) {
 	return attest.ParsePublicKey(data)
 }
 
-func findEvidence(env *environment, from []string) (asked, error) {
+func findEvidence(from []string, o pkcs11.Options) (asked, error) {
 	switch device := slices.ContainsFunc(from, isURI); {
 	case device && len(from) > 1:
 		return asked{}, &usageError{errors.New("token attest: a device is asked alone"), "name one URI, or files"}
 	case device:
-		return askDevice(from[0])
+		return askDevice(from[0], o)
 	}
 	evidence, err := readEvidence(from)
 	return asked{Evidence: evidence}, err
@@ -213,8 +219,8 @@ func readEvidenceFile(name string) ([]byte, error) {
 	return data, nil
 }
 
-func askDevice(from string) (asked, error) {
-	device, err := openToken(from, ".", pkcs11.Options{})
+func askDevice(from string, o pkcs11.Options) (asked, error) {
+	device, err := openToken(from, ".", o)
 	if err != nil {
 		return asked{}, lookHint(err)
 	}

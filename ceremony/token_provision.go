@@ -14,8 +14,6 @@ import (
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm"
-	"tufceremony/hsm/piv"
-	"tufceremony/hsm/secret"
 )
 
 func tokenProvisionCommand(env *environment) *cobra.Command {
@@ -26,8 +24,17 @@ func tokenProvisionCommand(env *environment) *cobra.Command {
 		Long: `provision sets up a YubiKey as the plan's policy says: a PIN and a PUK of the holder's
 own, a random management key, and a key that is made in the device and cannot leave
 it. It has the device attest that key, verifies the answer, and writes public key and
-evidence into keys/. A slot that is in use is left alone. Stopped at any point, it can
-be run again, and goes on from there.`,
+evidence into keys/. A slot that is in use is left alone.
+
+With a PKCS#11 URI, which names a token and, with object=, the key that is to be made,
+it initialises an empty token under that name, or uses one that is there: SO PIN and
+PIN, and a key with a random ID that can sign and not leave. It is run twice. The first
+run makes the key, and the second, a new process, reads it back, has it sign a trial
+text, writes down what the module says of it, which is no attestation, and only then
+writes keys/NAME.pem. An initialised token is never initialised again, and a label or
+an ID that is in use is left alone.
+
+Stopped at any point, it can be run again, and goes on from there.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if token == "" {
@@ -37,50 +44,51 @@ be run again, and goes on from there.`,
 		},
 	}
 	c.Flags().StringVar(&token, "token", "", "`NAME` of the token in the plan, and of its files in keys/")
-	c.Flags().StringVar(&uri, "uri", "", "device and slot, as a `URI`: piv:serial=14470876;slot=9c; may be left out where the plan has it")
+	c.Flags().StringVar(&uri, "uri", "", "device and slot, or token and key, as a `URI`: piv:serial=14470876;slot=9c; may be left out where the plan has it")
 	_ = c.RegisterFlagCompletionFunc("token", completeToken)
 	return c
 }
 
-// provisioning is one device on its way into a plan. What is done to the device
-// is done in steps of which each can be seen afterwards, so that a run that was
-// stopped is taken up where it ended.
-type provisioning struct {
-	env    *environment
-	dir    string
-	name   string
-	uri    piv.URI
-	now    time.Time
-	plan   *plan.Devices
-	files  folder.Files
-	admin  *piv.Admin
-	state  piv.State
-	step   int
-	pin    []byte // while it is at hand
-	manage []byte // the management key, from the step that gave it
+// candidate is a token on its way into a plan, whatever its device.
+type candidate struct {
+	env   *environment
+	dir   string
+	name  string
+	now   time.Time
+	plan  *plan.Devices
+	files folder.Files
+	step  int
 }
 
-func runProvision(env *environment, dir, token, uri string) (err error) {
-	p, err := newProvisioning(env, dir, token, uri)
+// runProvision chooses by the URI how the device is set up.
+func runProvision(env *environment, dir, token, uri string) error {
+	c, err := newCandidate(env, dir, token)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		secret.Free(p.pin)
-		secret.Free(p.manage)
-		err = errors.Join(err, p.close())
-	}()
-	for _, step := range []func() error{p.look, p.setPIN, p.setPUK, p.setManagementKey, p.makeKey, p.attestKey, p.storeCertificate} {
-		if err := step(); err != nil {
-			return p.hint(err)
-		}
+	typed := uri != ""
+	if planned, ok := c.plan.Roster.Token(token); ok && !typed {
+		uri = planned.URI
 	}
-	return p.finish()
+	if uri == "" {
+		return hint(fmt.Errorf("provisioning token %q: neither the plan nor --uri says which device", token),
+			"give --uri \"piv:serial=14470876;slot=9c\", with the number on the back of the device; `ceremony token list` shows those that are there")
+	}
+	switch scheme, _, _ := strings.Cut(uri, ":"); scheme {
+	case "piv":
+		return provisionYubiKey(c, uri)
+	case "pkcs11":
+		return provisionHSM(c, uri, typed)
+	}
+	remedy := "make the key with the tools that came with the device, and put its public half into keys/"
+	if digits(uri) {
+		remedy = uriHint(uri)
+	}
+	return hint(fmt.Errorf("provisioning %q: YubiKeys are provisioned, which are named piv:serial=…;slot=…, and PKCS#11 tokens, pkcs11:token=…;object=…?module-path=/…: %w", uri, hsm.ErrUnsupported), "%s", remedy)
 }
 
-// newProvisioning reads what the plan asks for. Nothing is asked of the device
-// yet.
-func newProvisioning(env *environment, dir, token, uri string) (*provisioning, error) {
+// newCandidate reads what the plan says. Nothing is asked of a device yet.
+func newCandidate(env *environment, dir, token string) (*candidate, error) {
 	files, err := readFolder(dir)
 	if err != nil {
 		return nil, err
@@ -92,107 +100,74 @@ func newProvisioning(env *environment, dir, token, uri string) (*provisioning, e
 	if drafted, err := files.Versions(folder.Payload); err != nil || len(drafted) > 0 {
 		return nil, errors.Join(err, hint(errors.New("provisioning: the folder has been drafted, and one more key would make it another event"), "provision in a copy of the folder from before `ceremony draft`"))
 	}
-	if uri == "" {
-		if t, ok := devices.Roster.Token(token); ok {
-			uri = t.URI
-		}
+	if !plan.TokenName(token) || strings.HasSuffix(token, ".attestation") {
+		return nil, hint(fmt.Errorf("provisioning token %q: a name has lower-case letters, digits, dot, dash and underscore", token), "it is what is typed after `sign --token`")
 	}
-	if uri == "" {
-		return nil, hint(fmt.Errorf("provisioning token %q: neither the plan nor --uri says which device", token),
-			"give --uri \"piv:serial=14470876;slot=9c\", with the number on the back of the device; `ceremony token list` shows those that are there")
-	}
-	if scheme, _, _ := strings.Cut(uri, ":"); scheme != "piv" {
-		remedy := "make the key with the tools that came with the device, and put its public half into keys/"
-		if digits(uri) {
-			remedy = uriHint(uri)
-		}
-		return nil, hint(fmt.Errorf("provisioning %q: only YubiKeys are provisioned, which are named piv:serial=…;slot=…: %w", uri, hsm.ErrUnsupported), "%s", remedy)
-	}
-	p := &provisioning{env: env, dir: dir, name: token, plan: devices, files: files, now: env.today()}
-	if p.uri, err = piv.Parse(uri); err != nil {
-		return nil, hint(err, "%s", uriHint(uri))
-	}
-	return p, p.plannable()
-}
-
-// plannable wants the plan to decide what this command would otherwise have to
-// choose.
-func (p *provisioning) plannable() error {
-	if !plan.TokenName(p.name) || strings.HasSuffix(p.name, ".attestation") {
-		return hint(fmt.Errorf("provisioning token %q: a name has lower-case letters, digits, dot, dash and underscore", p.name), "it is what is typed after `sign --token`")
-	}
-	policy := p.plan.Policy
-	if policy == nil {
-		return hint(errors.New("provisioning: the plan has no policy, so nobody has decided how the key is to be made"), "write policy: into plan.yaml, as `ceremony init` proposes it in comments")
-	}
-	for _, field := range [][2]string{{"pin", policy.PIN}, {"touch", policy.Touch}, {"management-key", policy.ManagementKey}} {
-		if field[1] == "" {
-			return hint(fmt.Errorf("provisioning: the plan does not say policy.%s, so nobody has decided it", field[0]), "write it into plan.yaml; `ceremony init` proposes a policy in comments")
-		}
-	}
-	return nil
+	return &candidate{env: env, dir: dir, name: token, plan: devices, files: files, now: env.today()}, nil
 }
 
 // keep writes one of the token's files, or finds it written so before.
-func (p *provisioning) keep(suffix string, data []byte) error {
-	_, err := durable.Ensure(filepath.Join(p.dir, filepath.FromSlash(p.file(suffix))), data)
+func (c *candidate) keep(suffix string, data []byte) error {
+	_, err := durable.Ensure(filepath.Join(c.dir, filepath.FromSlash(c.file(suffix))), data)
 	return err
 }
 
 // file is the name in the folder of one of the token's files.
-func (p *provisioning) file(suffix string) string {
-	return folder.Keys + "/" + p.name + "." + suffix
+func (c *candidate) file(suffix string) string {
+	return folder.Keys + "/" + c.name + "." + suffix
 }
 
 // begin says which step comes.
-func (p *provisioning) begin(format string, args ...any) {
-	p.step++
-	fmt.Fprintln(p.env.out)
-	wrapTo(p.env.out, fmt.Sprintf("%d. ", p.step), "   ", fmt.Sprintf(format, args...))
+func (c *candidate) begin(format string, args ...any) {
+	c.step++
+	fmt.Fprintln(c.env.out)
+	wrapTo(c.env.out, fmt.Sprintf("%d. ", c.step), "   ", fmt.Sprintf(format, args...))
 }
 
-func (p *provisioning) close() error {
-	if p.admin == nil {
-		return nil
+// ownedBy says whose key it is, by the files in keys/.
+func (c *candidate) ownedBy(public any) string {
+	for name, data := range c.files {
+		file, inKeys := strings.CutPrefix(name, folder.Keys+"/")
+		token, isKey := strings.CutSuffix(file, ".pem")
+		if !inKeys || !isKey || strings.HasSuffix(token, ".attestation") {
+			continue
+		}
+		if key, err := tufmeta.ParsePEM(data); err == nil && samePublic(key, public) {
+			return ", that of token " + token
+		}
 	}
-	err := p.admin.Close()
-	p.admin = nil
-	return err
+	return ""
 }
 
-// finish says what goes into the plan.
-func (p *provisioning) finish() error {
-	fmt.Fprintln(p.env.out)
-	fingerprint, err := tufmeta.Fingerprint(p.slotKey().Public)
+// written is the public key that an earlier run wrote down.
+func (c *candidate) written() (public any, ok bool) {
+	text, ok := c.files[c.file("pem")]
+	if !ok {
+		return nil, false
+	}
+	public, _ = tufmeta.ParsePEM(text)
+	return public, true
+}
+
+// unplanned says that the plan does not have the token, which need not be a
+// mistake.
+func (c *candidate) unplanned() {
+	if _, planned := c.plan.Roster.Token(c.name); !planned {
+		wrapTo(c.env.out, "Note: ", "  ", fmt.Sprintf("the plan has no token %s yet.", c.name))
+	}
+}
+
+// finish says what goes to whom, and into the plan.
+func (c *candidate) finish(public any, second string, s stock) error {
+	fmt.Fprintln(c.env.out)
+	fingerprint, err := tufmeta.Fingerprint(public)
 	if err != nil {
 		return err
 	}
-	wrapTo(p.env.out, "", "", fmt.Sprintf("Done. %s and %s are public: send them to whoever writes the plan, and read the key's fingerprint to them on the phone. SHA-256:", p.file("pem"), p.file("attestation.pem")))
-	fmt.Fprintf(p.env.out, "      %s\nThe plan needs these lines:\n", fingerprint)
-	s := stock{uri: p.uri.String(), model: p.state.Info.Model, serial: p.uri.SerialText(), evidence: []byte{}}
-	fmt.Fprint(p.env.out, s.entry(p.name))
+	wrapTo(c.env.out, "", "", fmt.Sprintf("Done. %s and %s are public: send them to whoever writes the plan, and read the key's fingerprint to them on the phone. SHA-256:", c.file("pem"), c.file(second)))
+	fmt.Fprintf(c.env.out, "      %s\nThe plan needs these lines:\n", fingerprint)
+	fmt.Fprint(c.env.out, s.entry(c.name))
 	return nil
-}
-
-// hint says how to go on after an interruption.
-func (p *provisioning) hint(err error) error {
-	again := fmt.Sprintf("`ceremony token provision %s --token %s --uri \"%s\"`", p.dir, p.name, p.uri)
-	var pin *hsm.PINError
-	switch {
-	case errors.Is(err, errStopped):
-		return &hinted{errStopped, "run " + again + " again: it goes on from there"}
-	case errors.As(err, &pin):
-		return hint(err, "nothing is tried again by itself; think before you run %s again", again)
-	case errors.Is(err, hsm.ErrRemoved):
-		return hint(err, "insert the device again and run %s: it goes on from there", again)
-	case (errors.Is(err, hsm.ErrPINLocked) || errors.Is(err, piv.ErrPUKLocked)) && len(p.state.Slots) == 0:
-		return hint(err, "the device holds no key, so nothing is lost: %s", p.wipe())
-	case errors.Is(err, hsm.ErrPINLocked):
-		return hint(err, "the device holds keys; the PUK opens it again: `ceremony token unblock %s`", piv.URI{Serial: p.uri.Serial})
-	case errors.Is(err, hsm.ErrNotFound), errors.Is(err, piv.ErrNoService), errors.Is(err, piv.ErrInUse):
-		return lookHint(err)
-	}
-	return hint(err, "run %s again: it goes on from where it stopped, or says what to undo", again)
 }
 
 func samePublic(a, b any) bool {

@@ -47,14 +47,14 @@ type attestedKey struct {
 }
 
 func runTokenShow(env *environment, uri, dir string, json bool) error {
-	people, err := readRoster(dir)
+	people, options, err := readDevices(dir)
 	if err != nil {
 		return err
 	}
 	if !isURI(uri) {
 		return hint(fmt.Errorf("showing %q: that is no URI of a device", uri), "%s", uriHint(uri))
 	}
-	s, err := lookAt(env, uri, people)
+	s, err := lookAt(env, uri, people, options)
 	if err != nil {
 		return lookHint(fmt.Errorf("showing %q: %w", uri, err))
 	}
@@ -79,9 +79,9 @@ func runTokenShow(env *environment, uri, dir string, json bool) error {
 
 // lookAt reads a device. A YubiKey is read as for the list, since only a key is
 // opened, and it may have none yet.
-func lookAt(env *environment, uri string, people *roster.Roster) (*shown, error) {
+func lookAt(env *environment, uri string, people *roster.Roster, o pkcs11.Options) (*shown, error) {
 	if !strings.HasPrefix(uri, "piv:") {
-		return lookAtToken(env, uri, people)
+		return lookAtToken(uri, people, o)
 	}
 	u, err := piv.ParseDevice(uri)
 	if err != nil {
@@ -106,8 +106,8 @@ func lookAt(env *environment, uri string, people *roster.Roster) (*shown, error)
 	return nil, fmt.Errorf("no YubiKey has serial number %s: %w", u.SerialText(), hsm.ErrNotFound)
 }
 
-func lookAtToken(env *environment, uri string, people *roster.Roster) (*shown, error) {
-	device, err := openToken(uri, ".", pkcs11.Options{})
+func lookAtToken(uri string, people *roster.Roster, o pkcs11.Options) (*shown, error) {
+	device, err := openToken(uri, ".", o)
 	if err != nil {
 		return nil, err
 	}

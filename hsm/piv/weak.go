@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+
+	"tufceremony/hsm/internal/guess"
 )
 
 const (
@@ -41,36 +43,8 @@ func weak(secret []byte, least int) error {
 		return fmt.Errorf("is shorter than %d characters", least)
 	case len(secret) > maxPIN:
 		return fmt.Errorf("is longer than %d characters", maxPIN)
-	case bytes.ContainsFunc(secret, notTypable):
-		return errors.New("has characters that not every keyboard types the same way: choose digits, or ASCII letters")
 	case bytes.HasPrefix([]byte(factoryPUK), secret): // the factory's PIN is its beginning
 		return errors.New("is the one that devices leave the factory with, or its beginning")
-	case steps(secret, 0):
-		return errors.New("is one character over and over")
-	case steps(secret, 1), steps(secret, -1):
-		return errors.New("is a run of neighbours, like 345678")
 	}
-	return nil
-}
-
-// notTypable: other programs send the bytes of whatever encoding they use, so
-// that a PIN outside ASCII may be refused by them, at the price of a try.
-func notTypable(r rune) bool { return r <= ' ' || r >= 0x7f }
-
-// steps says whether each character is the one before plus step. After 9 comes
-// 0, as on a keyboard.
-func steps(secret []byte, step int) bool {
-	for i := 1; i < len(secret); i++ {
-		next := int(secret[i-1]) + step
-		if step != 0 && next == '9'+1 {
-			next = '0'
-		}
-		if step != 0 && next == '0'-1 {
-			next = '9'
-		}
-		if int(secret[i]) != next {
-			return false
-		}
-	}
-	return true
+	return guess.Easy(secret)
 }

@@ -135,10 +135,10 @@ func TestNoPINLeftInMemory(t *testing.T) {
 		if err := os.WriteFile(file, []byte(pin+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := pkcs11.CreateToken(softHSM, "holder-1", []byte(soPIN), []byte(pin)); err != nil {
+		if _, err := newToken(softHSM, "holder-1", soPIN, pin); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := pkcs11.GenerateKey(tokenURI("holder-1"), []byte(pin), "root"); err != nil {
+		if _, err := makeKey(tokenURI("holder-1"), pin, "root"); err != nil {
 			t.Fatal(err)
 		}
 		for _, how := range []string{"typed", "pin-source"} {

@@ -41,7 +41,7 @@ func device(t *testing.T) (fake *pkcs11test.Fake, uri string) {
 	fake = pkcs11test.Proxy(t)
 	uri = "pkcs11:token=holder-1;object=root?module-path=" + fake.Path
 	createTokenAt(t, fake.Path, "holder-1")
-	if _, err := pkcs11.GenerateKey(uri, []byte(userPIN), "root"); err != nil {
+	if _, err := makeKey(uri, userPIN, "root"); err != nil {
 		t.Fatal(err)
 	}
 	fake.Forget()
@@ -249,7 +249,7 @@ func TestPINFlags(t *testing.T) {
 // the key. Both of these must not pass there.
 func TestWrongSignatures(t *testing.T) {
 	fake, uri := device(t)
-	if _, err := pkcs11.GenerateKey("pkcs11:token=holder-1?module-path="+fake.Path, []byte(userPIN), "targets"); err != nil {
+	if _, err := makeKey("pkcs11:token=holder-1?module-path="+fake.Path, userPIN, "targets"); err != nil {
 		t.Fatal(err)
 	}
 	for _, fault := range []string{"C_Sign flip", "C_SignInit other"} {

@@ -3,7 +3,6 @@
 package pkcs11
 
 import (
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -14,45 +13,46 @@ import (
 	"tufceremony/hsm/pkcs11/uri"
 )
 
-// GenerateKey generates a P-256 key pair on the token that the URI describes:
-// sensitive, not extractable, good for signing and nothing else. The key that
-// it returns was read back in a new session, since a module has been seen to
-// report success for a key that it lost. A label that a key on the token has
-// already is refused; the URI's object and id are not looked at.
-func GenerateKey(text string, pin []byte, label string) (hsm.Key, error) {
-	return generateKey(&process, text, pin, label)
+// GenerateKey generates a P-256 key pair on the token that the URI describes,
+// with the URI's object as its label and the URI's id as its CKA_ID (NewID):
+// sensitive, not extractable, good for signing and nothing else. A label or an ID
+// that an object on the token has already is refused.
+//
+// The key that it returns was read back in a new session, since a module has
+// been seen to report success for a key that it lost. That is this process's
+// word: only what another process finds is on the token.
+func GenerateKey(text string, pin []byte, o Options) (hsm.Key, error) {
+	return generateKey(&process, text, pin, o)
 }
 
-func generateKey(r *registry, text string, pin []byte, label string) (hsm.Key, error) {
+func generateKey(r *registry, text string, pin []byte, o Options) (hsm.Key, error) {
 	u, err := uri.Parse(text)
 	if err != nil {
 		return hsm.Key{}, err
 	}
-	u.Object, u.ID, u.Type = "", nil, ""
-	key, err := generateAndReadBack(r, u, pin, label)
+	key, err := generateAndReadBack(r, u, pin, o)
 	if err != nil {
+		label := u.Object
+		u.Object, u.ID = "", nil
 		return hsm.Key{}, fmt.Errorf("generating key %q on %q: %w", label, u.WithoutQuery(), err)
 	}
 	return key, nil
 }
 
-func generateAndReadBack(r *registry, u uri.URI, pin []byte, label string) (key hsm.Key, err error) {
+func generateAndReadBack(r *registry, u uri.URI, pin []byte, o Options) (key hsm.Key, err error) {
 	switch {
-	case label == "" || trim(label) != label:
+	case u.Object == "" || trim(u.Object) != u.Object:
 		return hsm.Key{}, errors.New("the key's label must not be empty or end in a blank")
+	case len(u.ID) != idSize:
+		return hsm.Key{}, fmt.Errorf("the key's ID has %d bytes, and random ones have %d", len(u.ID), idSize)
 	case len(pin) == 0:
 		return hsm.Key{}, errors.New("the PIN must be given")
 	}
-	var id []byte
-	err = withLogin(r, u, pin, p11.CKF_SERIAL_SESSION|p11.CKF_RW_SESSION, func(t *token) (err error) {
-		id, err = t.generate(label)
-		return err
-	})
+	err = withLogin(r, u, pin, p11.CKF_SERIAL_SESSION|p11.CKF_RW_SESSION, o, (*token).generate)
 	if err != nil {
 		return hsm.Key{}, err
 	}
-	u.ID = id
-	err = withLogin(r, u, pin, p11.CKF_SERIAL_SESSION, func(t *token) (err error) {
+	err = withLogin(r, u, pin, p11.CKF_SERIAL_SESSION, o, func(t *token) (err error) {
 		key, err = t.readBack()
 		return err
 	})
@@ -63,18 +63,20 @@ func generateAndReadBack(r *registry, u uri.URI, pin []byte, label string) (key 
 }
 
 // withLogin runs f with a token that is open and logged in.
-func withLogin(r *registry, u uri.URI, pin []byte, flags uint, f func(*token) error) (err error) {
-	t, err := openURI(r, u, flags, DefaultTimeout)
+func withLogin(r *registry, u uri.URI, pin []byte, flags uint, o Options, f func(*token) error) (err error) {
+	t, err := openURI(r, u, flags, o.limit())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
 	info, err := t.tokenInfo()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if info.Flags&p11.CKF_USER_PIN_LOCKED != 0 {
+	case info.Flags&p11.CKF_USER_PIN_LOCKED != 0:
 		return hsm.ErrPINLocked
+	case info.Flags&p11.CKF_PROTECTED_AUTHENTICATION_PATH != 0:
+		return fmt.Errorf("the token wants its PIN on a PIN pad: %w", hsm.ErrUnsupported)
 	}
 	if err := t.loginWith(p11.CKU_USER, pin); err != nil {
 		return fmt.Errorf("logging in: %w", err)
@@ -82,12 +84,9 @@ func withLogin(r *registry, u uri.URI, pin []byte, flags uint, f func(*token) er
 	return f(t)
 }
 
-func (t *token) generate(label string) (id []byte, err error) {
-	id = make([]byte, 16)
-	if _, err := rand.Read(id); err != nil {
-		return nil, err
-	}
-	_, err = within(t, generationFactor*t.limit, func(c cryptoki, s p11.SessionHandle) (private p11.ObjectHandle, err error) {
+func (t *token) generate() error {
+	id, label := t.uri.ID, t.uri.Object
+	_, err := within(t, generationFactor*t.limit, func(c cryptoki, s p11.SessionHandle) (private p11.ObjectHandle, err error) {
 		if err := checkAbsent(c, s, id, label); err != nil {
 			return 0, err
 		}
@@ -96,7 +95,7 @@ func (t *token) generate(label string) (id []byte, err error) {
 			publicTemplate(id, label), privateTemplate(id, label))
 		return private, err
 	})
-	return id, err
+	return err
 }
 
 // checkAbsent looks first: NSS overwrites a key pair whose CKA_ID is given to a
@@ -107,7 +106,7 @@ func checkAbsent(c cryptoki, s p11.SessionHandle, id []byte, label string) error
 		return err
 	}
 	if len(same) > 0 {
-		return errors.New("an object with the random ID that was drawn is there already; try again")
+		return fmt.Errorf("an object with the ID %x is on the token already: %w", id, ErrIDTaken)
 	}
 	for _, class := range []uint{p11.CKO_PUBLIC_KEY, p11.CKO_PRIVATE_KEY} {
 		same, err := search(c, s, []*p11.Attribute{
@@ -118,7 +117,7 @@ func checkAbsent(c cryptoki, s p11.SessionHandle, id []byte, label string) error
 			return err
 		}
 		if len(same) > 0 {
-			return errors.New("there is a key of this label already")
+			return fmt.Errorf("there is a key of this label already: %w", ErrTaken)
 		}
 	}
 	return nil
@@ -156,8 +155,7 @@ func privateTemplate(id []byte, label string) []*p11.Attribute {
 }
 
 // readBack finds the one key that the token's URI describes, and checks that
-// the module kept the attributes that matter. They are the module's word, no
-// proof.
+// the module kept the attributes that matter.
 func (t *token) readBack() (hsm.Key, error) {
 	keys, err := t.keys()
 	if err != nil {
@@ -166,35 +164,9 @@ func (t *token) readBack() (hsm.Key, error) {
 	if len(keys) != 1 {
 		return hsm.Key{}, fmt.Errorf("%d public keys have ID %s instead of one", len(keys), hex.EncodeToString(t.uri.ID))
 	}
-	s := &signer{token: t, key: keys[0]}
-	if err := s.findPrivate(); err != nil {
-		return hsm.Key{}, err
+	attributes, err := t.examine(keys[0])
+	if err == nil {
+		err = checkKept(attributes)
 	}
-	_, err = within(t, t.limit, func(c cryptoki, session p11.SessionHandle) (struct{}, error) {
-		return struct{}{}, checkKept(c, session, s.private.object)
-	})
 	return keys[0], err
-}
-
-func checkKept(c cryptoki, session p11.SessionHandle, private p11.ObjectHandle) error {
-	for _, want := range []struct {
-		attribute uint
-		name      string
-		value     byte
-	}{
-		{p11.CKA_SENSITIVE, "CKA_SENSITIVE", 1},
-		{p11.CKA_EXTRACTABLE, "CKA_EXTRACTABLE", 0},
-		{p11.CKA_SIGN, "CKA_SIGN", 1},
-		{p11.CKA_DECRYPT, "CKA_DECRYPT", 0},
-		{p11.CKA_UNWRAP, "CKA_UNWRAP", 0},
-	} {
-		value, err := read(c, session, private, want.attribute)
-		if err != nil {
-			return err
-		}
-		if len(value) != 1 || value[0] != want.value {
-			return fmt.Errorf("the module set %s to %x instead of %x", want.name, value, want.value)
-		}
-	}
-	return nil
 }

@@ -231,7 +231,7 @@ func (d *moduleTest) furnish(t *testing.T) {
 		if d.cards {
 			d.tokens[i].ID = slot9a
 		} else if u.Object == "" { // the script makes openCryptoki's
-			if _, err := pkcs11.GenerateKey(u.String(), []byte(d.pin), "tuf"); err != nil {
+			if _, err := makeKey(u.String(), d.pin, "tuf"); err != nil {
 				t.Fatal(err)
 			}
 			d.tokens[i].Object = "tuf"

@@ -32,12 +32,18 @@ func ListAt(text string, o Options) ([]hsm.Info, error) { return nil, errNoCgo }
 // List refuses: see Open.
 func List(modulePath string) ([]hsm.Info, error) { return nil, errNoCgo }
 
+// Look refuses: see Open.
+func Look(text string, o Options) (Survey, error) { return Survey{}, errNoCgo }
+
 // CreateToken refuses: see Open.
-func CreateToken(modulePath, label string, soPIN, pin []byte) (serial string, err error) {
+func CreateToken(text string, soPIN, pin []byte, o Options) (serial string, err error) {
 	return "", errNoCgo
 }
 
+// SetPIN refuses: see Open.
+func SetPIN(text string, soPIN, pin []byte, o Options) error { return errNoCgo }
+
 // GenerateKey refuses: see Open.
-func GenerateKey(text string, pin []byte, label string) (hsm.Key, error) {
+func GenerateKey(text string, pin []byte, o Options) (hsm.Key, error) {
 	return hsm.Key{}, errNoCgo
 }

@@ -19,9 +19,11 @@ func TestWithoutCgoRefusesInWords(t *testing.T) {
 		t.Errorf("error is %v, want the URI refused", err)
 	}
 	_, list := List("/m")
-	_, create := CreateToken("/m", "a", nil, nil)
-	_, generate := GenerateKey("pkcs11:token=a", nil, "a")
-	for _, err := range []error{list, create, generate} {
+	_, look := Look("pkcs11:?module-path=/m", Options{})
+	_, create := CreateToken("pkcs11:token=a", nil, nil, Options{})
+	set := SetPIN("pkcs11:token=a", nil, nil, Options{})
+	_, generate := GenerateKey("pkcs11:token=a", nil, Options{})
+	for _, err := range []error{list, look, create, set, generate} {
 		if !errors.Is(err, hsm.ErrUnsupported) {
 			t.Errorf("error is %v, want %q", err, hsm.ErrUnsupported)
 		}

@@ -3,6 +3,7 @@
 package pkcs11
 
 import (
+	"strings"
 	"testing"
 
 	p11 "github.com/miekg/pkcs11"
@@ -29,7 +30,7 @@ func TestLooksBeforeItGenerates(t *testing.T) {
 		label string
 		want  string
 	}{
-		{[]byte{1, 2}, "new", "an object with the random ID that was drawn is there already"},
+		{[]byte{1, 2}, "new", "an object with the ID 0102 is on the token already"},
 		{[]byte{9}, "root", "there is a key of this label already"},
 	} {
 		_, err := within(mustOpen(t, r, text), DefaultTimeout, func(c2 cryptoki, s p11.SessionHandle) (struct{}, error) {
@@ -40,7 +41,7 @@ func TestLooksBeforeItGenerates(t *testing.T) {
 		r.modules = nil
 		f.initialised = false
 	}
-	_, err := generateKey(r, text, []byte(fakePIN), "root")
+	_, err := generateKey(r, strings.Replace(text, "?", ";object=root;id="+strings.Repeat("%10", idSize)+"?", 1), []byte(fakePIN), Options{})
 	wantError(t, err, "there is a key of this label already")
 }
 

@@ -3,6 +3,7 @@
 package pkcs11_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"tufceremony/hsm/hsmtest"
 	"tufceremony/hsm/pkcs11"
 	"tufceremony/hsm/pkcs11/pkcs11test"
+	"tufceremony/hsm/pkcs11/uri"
 )
 
 const (
@@ -30,16 +32,34 @@ func createToken(t testing.TB, label string) (serial string) {
 
 func createTokenAt(t testing.TB, module, label string) (serial string) {
 	t.Helper()
-	serial, err := pkcs11.CreateToken(module, label, []byte(soPIN), []byte(userPIN))
+	serial, err := newToken(module, label, soPIN, userPIN)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return serial
 }
 
+func newToken(module, label, so, user string) (serial string, err error) {
+	u := uri.URI{Token: label, ModulePath: module}
+	return pkcs11.CreateToken(u.String(), []byte(so), []byte(user), pkcs11.Options{})
+}
+
+// makeKey makes a key with a label on the token that a URI describes.
+func makeKey(text, pin, label string) (hsm.Key, error) {
+	u, err := uri.Parse(text)
+	if err != nil {
+		return hsm.Key{}, err
+	}
+	u.Object = label
+	if u.ID, err = pkcs11.NewID(rand.Reader); err != nil {
+		return hsm.Key{}, err
+	}
+	return pkcs11.GenerateKey(u.String(), []byte(pin), pkcs11.Options{})
+}
+
 func generateKey(t testing.TB, token, label string) hsm.Key {
 	t.Helper()
-	key, err := pkcs11.GenerateKey(tokenURI(token), []byte(userPIN), label)
+	key, err := makeKey(tokenURI(token), userPIN, label)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,14 +276,14 @@ func TestSoftHSMProvisioningRefuses(t *testing.T) {
 	createToken(t, "holder-1")
 	generateKey(t, "holder-1", "root")
 	create := func(label, so, user string) error {
-		_, err := pkcs11.CreateToken(softHSM, label, []byte(so), []byte(user))
+		_, err := newToken(softHSM, label, so, user)
 		return err
 	}
 	generate := func(uri, pin, label string) error {
-		_, err := pkcs11.GenerateKey(uri, []byte(pin), label)
+		_, err := makeKey(uri, pin, label)
 		return err
 	}
-	wantError(t, create("holder-1", soPIN, userPIN), "of this label already")
+	wantError(t, create("holder-1", soPIN, userPIN), `a token labelled "holder-1" already`)
 	wantError(t, create("", soPIN, userPIN), "label must have")
 	wantError(t, create(strings.Repeat("a", 33), soPIN, userPIN), "label must have")
 	wantError(t, create("holder-2 ", soPIN, userPIN), "not end in a blank")

@@ -46,6 +46,9 @@ type Device struct {
 	Asked bool // the policy is meant for it
 	State State
 	Facts attest.Facts // of an attested token, else empty
+	// Claims is what a PKCS#11 module said of the key, nil where nobody wrote it
+	// down. No verdict depends on it.
+	Claims *Claims
 }
 
 // Judge reads the evidence of all holders' tokens, whose public keys have been
@@ -69,6 +72,9 @@ func Judge(p *plan.Plan, files folder.Files, root *tufmeta.Root) ([]Device, []ch
 			d := Device{Token: t, Asked: asked[t.Name], State: NotRead}
 			if j.trust != nil {
 				j.device(&d)
+			}
+			if p.Policy == nil || p.Policy.Attestation != plan.Off {
+				d.Claims = j.claims(t)
 			}
 			j.devices = append(j.devices, d)
 		}

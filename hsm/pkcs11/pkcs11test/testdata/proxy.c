@@ -10,7 +10,9 @@
 //	C_SignInit other         sign with another private key of the token
 //	C_GetSlotList none       the list is empty, as when a card was pulled
 //	C_GetTokenInfo flags 0x20000
+//	C_GetSlotList twin       show the last slot twice; the twin's serial is TWIN
 //	C_GetAttributeValue id | class | point
+//	C_GenerateKeyPair lost   report a key, and lose it
 //	C_Initialize reserved TEXT   want that argument; without the line, none
 //	C_Initialize elsewhere PID 0x190   answer that in all processes but one
 //
@@ -142,6 +144,9 @@ static ck_rv get_info(struct ck_info *info)
 	return begin("C_GetInfo", &rv) ? rv : REAL(CK_GET_INFO, ck_get_info)(info);
 }
 
+#define TWIN 0x7777
+static ck_ulong last_slot;
+
 static ck_rv get_slot_list(unsigned char present, ck_ulong *slots, ck_ulong *count)
 {
 	ck_rv rv;
@@ -151,7 +156,17 @@ static ck_rv get_slot_list(unsigned char present, ck_ulong *slots, ck_ulong *cou
 		*count = 0;
 		return 0;
 	}
-	return REAL(CK_GET_SLOT_LIST, ck_rv (*)(unsigned char, ck_ulong *, ck_ulong *))(present, slots, count);
+	int twin = fault("C_GetSlotList", "twin", NULL, 0);
+	if (twin && slots != NULL)
+		(*count)--;
+	rv = REAL(CK_GET_SLOT_LIST, ck_rv (*)(unsigned char, ck_ulong *, ck_ulong *))(present, slots, count);
+	if (rv == 0 && twin && slots != NULL) {
+		last_slot = slots[*count - 1];
+		slots[*count] = TWIN;
+	}
+	if (rv == 0 && twin)
+		(*count)++;
+	return rv;
 }
 
 static ck_rv get_token_info(ck_ulong slot, struct ck_token_info *info)
@@ -160,7 +175,9 @@ static ck_rv get_token_info(ck_ulong slot, struct ck_token_info *info)
 	ck_rv rv;
 	if (begin("C_GetTokenInfo", &rv))
 		return rv;
-	rv = REAL(CK_GET_TOKEN_INFO, ck_rv (*)(ck_ulong, struct ck_token_info *))(slot, info);
+	rv = REAL(CK_GET_TOKEN_INFO, ck_rv (*)(ck_ulong, struct ck_token_info *))(slot == TWIN ? last_slot : slot, info);
+	if (rv == 0 && slot == TWIN)
+		memcpy(info->text + 80, "TWIN            ", 16);
 	if (rv == 0 && fault("C_GetTokenInfo", "flags", argument, sizeof argument))
 		info->flags |= strtoul(argument, NULL, 0);
 	return rv;
@@ -289,6 +306,20 @@ static ck_rv sign(ck_ulong session, unsigned char *data, ck_ulong length, unsign
 	return rv;
 }
 
+static ck_rv generate_key_pair(ck_ulong session, void *m, void *public, ck_ulong publics, void *private, ck_ulong privates, ck_ulong *one, ck_ulong *other)
+{
+	ck_rv rv;
+	if (begin("C_GenerateKeyPair", &rv))
+		return rv;
+	rv = REAL(CK_GENERATE_KEY_PAIR, ck_rv (*)(ck_ulong, void *, void *, ck_ulong, void *, ck_ulong, ck_ulong *, ck_ulong *))(session, m, public, publics, private, privates, one, other);
+	if (rv == 0 && fault("C_GenerateKeyPair", "lost", NULL, 0)) {
+		const int destroy_object = 22;
+		REAL(destroy_object, ck_rv (*)(ck_ulong, ck_ulong))(session, *one);
+		REAL(destroy_object, ck_rv (*)(ck_ulong, ck_ulong))(session, *other);
+	}
+	return rv;
+}
+
 // In several parts nothing is signed: with tpm2-pkcs11 it would be the empty
 // message.
 static ck_rv in_parts(void)
@@ -320,6 +351,7 @@ ck_rv C_GetFunctionList(struct ck_function_list **result)
 		OWN(CK_FIND_OBJECTS, find_objects);
 		OWN(CK_SIGN_INIT, sign_init);
 		OWN(CK_SIGN, sign);
+		OWN(CK_GENERATE_KEY_PAIR, generate_key_pair);
 		OWN(CK_SIGN_UPDATE, in_parts);
 		OWN(CK_SIGN_FINAL, in_parts);
 	}
