@@ -127,6 +127,27 @@ func TestProvisionRefusesTokens(t *testing.T) {
 	}
 }
 
+// An empty token that has an SO PIN already is left to whoever knows that one,
+// and one that is initialised is never initialised again.
+func TestProvisionInitialisesOnce(t *testing.T) {
+	f := newHSMFolder(t)
+	f.fake.Faults(t, "C_InitToken rv 0xa0")
+	status, screen := f.provision(t, newToken(), "")
+	wants(t, screen, "the token has an SO PIN already, though it is empty ceremony: hint: initialise it with the tools that came with it, as \"hsm-1\"")
+	if status != refused || f.keys() != nil {
+		t.Errorf("status %d, keys/ has %v", status, f.keys())
+	}
+	f.fake.Faults(t)
+	for _, h := range []*holder{newToken(), {types: []string{modulePIN}}, {}} {
+		if status, screen := f.provision(t, h, ""); status != done {
+			t.Fatal(screen)
+		}
+	}
+	if n := f.fake.Count("C_InitToken"); n != 2 { // the one that was refused, and the first
+		t.Errorf("initialised %d times", n)
+	}
+}
+
 // One of several empty tokens is chosen by its slot, which has another number
 // when it is initialised: the command that is to be run again does not say it.
 func TestProvisionChoosesEmpty(t *testing.T) {

@@ -143,6 +143,8 @@ func (p *hsmProvisioning) hint(err error) error {
 		return hint(err, "nothing is tried again by itself; think before you run %s again", again)
 	case errors.Is(err, pkcs11.ErrSOPIN):
 		return hint(err, "nothing is tried again by itself, and a locked SO PIN is opened by nobody; think before you run %s again", again)
+	case errors.Is(err, pkcs11.ErrOwnSOPIN):
+		return hint(err, "initialise it with the tools that came with it, as %q and with a PIN of yours; then run %s", p.uri.Token, again)
 	case errors.Is(err, pkcs11.ErrSOLocked):
 		return hint(err, "nobody opens it; if the token holds no key that is needed, wipe it with the tools that came with it")
 	case errors.Is(err, hsm.ErrPINLocked):

@@ -41,7 +41,7 @@ func (p *hsmProvisioning) noteID() error {
 	if err != nil {
 		return err
 	}
-	note := keyNote{ID: hex.EncodeToString(id), Object: p.uri.Object, Serial: p.slot.Serial, Token: p.uri.Token}
+	note := keyNote{ID: hex.EncodeToString(id), Object: p.uri.Object, Serial: tufmeta.Printable(p.slot.Serial), Token: p.uri.Token}
 	text, err := encodeNote(note)
 	if err == nil {
 		err = p.keep(idFile, text)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"tufceremony/ceremony/internal/tufmeta"
+	"tufceremony/hsm/pkcs11"
 )
 
 // The two files by which a run knows what an earlier one has done. Each is
@@ -67,33 +68,39 @@ func (p *hsmProvisioning) readNotes() error {
 	if err != nil {
 		return err
 	}
-	_, written := p.written()
-	mixed := hint(fmt.Errorf("reading what an earlier run has left: %s and %s do not belong together", p.file(idFile), p.file(madeFile)), "find out where the files come from; a new key gets a new token name")
 	id, err := hex.DecodeString(p.note.ID)
+	whole := err == nil && len(id) == pkcs11.IDSize && hex.EncodeToString(id) == p.note.ID
+	if begun && !whole || made && (!begun || p.made.ID != p.note.ID) {
+		return hint(fmt.Errorf("reading what an earlier run has left: %s and %s do not belong together, or have no ID that this command draws", p.file(idFile), p.file(madeFile)),
+			"find out where the files come from; a new key gets a new token name")
+	}
+	if err := p.fitsNotes(begun, id); err != nil {
+		return err
+	}
+	p.uri.ID = nil
+	if begun {
+		p.uri.ID = id
+	}
+	return nil
+}
+
+func (p *hsmProvisioning) fitsNotes(begun bool, id []byte) error {
+	_, written := p.written()
 	switch {
-	case begun && (err != nil || len(id) == 0 || hex.EncodeToString(id) != p.note.ID):
-		return mixed
-	case made && (!begun || p.made.ID != p.note.ID):
-		return mixed
 	case written && !begun:
 		return hint(fmt.Errorf("provisioning: %s is there already, and this command did not make that key", p.file("pem")), "a new key gets a new token name")
 	case len(p.uri.ID) > 0 && !bytes.Equal(p.uri.ID, id):
 		return hint(errors.New("provisioning: the URI has an ID, and IDs are drawn"), "leave out id=…; the plan gets the one that was drawn")
-	case begun && p.note.Object != p.uri.Object, begun && p.note.Token != p.uri.Token:
+	case begun && (p.note.Object != p.uri.Object || p.note.Token != p.uri.Token):
 		return hint(fmt.Errorf("provisioning: by %s the key of token %q is %q in token %q, and the URI says otherwise", p.file(idFile), p.name, tufmeta.Printable(p.note.Object), tufmeta.Printable(p.note.Token)),
 			"correct --uri, or choose another token name")
-	}
-	if begun {
-		p.uri.ID = id
-	} else {
-		p.uri.ID = nil
 	}
 	return nil
 }
 
 // sameToken refuses another token of the same label.
 func (p *hsmProvisioning) sameToken() error {
-	if p.note.ID != "" && p.note.Serial != p.slot.Serial {
+	if p.note.ID != "" && p.note.Serial != tufmeta.Printable(p.slot.Serial) {
 		return hint(fmt.Errorf("provisioning: by %s the key is in a token with serial %q, and this one says %q", p.file(idFile), tufmeta.Printable(p.note.Serial), tufmeta.Printable(p.slot.Serial)),
 			"nothing was changed; insert the other token, or choose another token name")
 	}

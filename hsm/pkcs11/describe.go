@@ -70,6 +70,10 @@ var (
 	ErrSOLocked = errors.New("the SO PIN is locked")
 )
 
+// ErrOwnSOPIN: an empty token is initialised only with the SO PIN that it has
+// been delivered with, as openCryptoki's are.
+var ErrOwnSOPIN = errors.New("the token has an SO PIN already, though it is empty")
+
 // A key was to be made under a label, or with an ID, that an object on the token
 // has.
 var (
@@ -77,12 +81,12 @@ var (
 	ErrIDTaken = errors.New("nothing more was made")
 )
 
-// idSize makes an ID that no other key has.
-const idSize = 16
+// IDSize is that of a CKA_ID, in bytes, that no other key has.
+const IDSize = 16
 
 // NewID draws a CKA_ID.
 func NewID(random io.Reader) ([]byte, error) {
-	id := make([]byte, idSize)
+	id := make([]byte, IDSize)
 	if _, err := io.ReadFull(random, id); err != nil {
 		return nil, fmt.Errorf("drawing an ID for a key: %w", err)
 	}

@@ -43,8 +43,8 @@ func generateAndReadBack(r *registry, u uri.URI, pin []byte, o Options) (key hsm
 	switch {
 	case u.Object == "" || trim(u.Object) != u.Object:
 		return hsm.Key{}, errors.New("the key's label must not be empty or end in a blank")
-	case len(u.ID) != idSize:
-		return hsm.Key{}, fmt.Errorf("the key's ID has %d bytes, and random ones have %d", len(u.ID), idSize)
+	case len(u.ID) != IDSize:
+		return hsm.Key{}, fmt.Errorf("the key's ID has %d bytes, and random ones have %d", len(u.ID), IDSize)
 	case len(pin) == 0:
 		return hsm.Key{}, errors.New("the PIN must be given")
 	}

@@ -95,10 +95,14 @@ func (m *module) initToken(u uri.URI, soPIN []byte, o Options) (found, error) {
 		return found{}, err
 	}
 	lent := secret.Copy(soPIN)
-	if err := tell(m, generationFactor*o.limit(), func(c cryptoki) error {
+	err = tell(m, generationFactor*o.limit(), func(c cryptoki) error {
 		defer secret.Free(lent)
 		return c.InitToken(empty, lent, u.Token)
-	}); err != nil {
+	})
+	if isCode(err, p11.CKR_PIN_INCORRECT) {
+		err = ErrOwnSOPIN
+	}
+	if err != nil {
 		return found{}, fmt.Errorf("initialising slot %d: %w", empty, translate(err))
 	}
 	// SoftHSM's slot numbers change when a token is initialised, and its serials.

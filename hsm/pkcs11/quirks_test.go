@@ -41,7 +41,7 @@ func TestLooksBeforeItGenerates(t *testing.T) {
 		r.modules = nil
 		f.initialised = false
 	}
-	_, err := generateKey(r, strings.Replace(text, "?", ";object=root;id="+strings.Repeat("%10", idSize)+"?", 1), []byte(fakePIN), Options{})
+	_, err := generateKey(r, strings.Replace(text, "?", ";object=root;id="+strings.Repeat("%10", IDSize)+"?", 1), []byte(fakePIN), Options{})
 	wantError(t, err, "there is a key of this label already")
 }
 

@@ -306,6 +306,12 @@ static ck_rv sign(ck_ulong session, unsigned char *data, ck_ulong length, unsign
 	return rv;
 }
 
+static ck_rv init_token(ck_ulong slot, unsigned char *pin, ck_ulong length, unsigned char *label)
+{
+	ck_rv rv;
+	return begin("C_InitToken", &rv) ? rv : REAL(CK_INIT_TOKEN, ck_rv (*)(ck_ulong, unsigned char *, ck_ulong, unsigned char *))(slot, pin, length, label);
+}
+
 static ck_rv generate_key_pair(ck_ulong session, void *m, void *public, ck_ulong publics, void *private, ck_ulong privates, ck_ulong *one, ck_ulong *other)
 {
 	ck_rv rv;
@@ -351,6 +357,7 @@ ck_rv C_GetFunctionList(struct ck_function_list **result)
 		OWN(CK_FIND_OBJECTS, find_objects);
 		OWN(CK_SIGN_INIT, sign_init);
 		OWN(CK_SIGN, sign);
+		OWN(CK_INIT_TOKEN, init_token);
 		OWN(CK_GENERATE_KEY_PAIR, generate_key_pair);
 		OWN(CK_SIGN_UPDATE, in_parts);
 		OWN(CK_SIGN_FINAL, in_parts);
