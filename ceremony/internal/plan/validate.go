@@ -26,7 +26,7 @@ func validate(f *file, at *locator) (*Plan, error) {
 	v := &validator{at: at}
 	p := &Plan{Kind: Kind(f.Kind), Repository: f.Repository, Rehearsal: f.Rehearsal}
 	v.want(f.Format == Format, "format", fmt.Sprintf("is %q", f.Format), formatRemedy)
-	v.want(slices.Contains([]Kind{Genesis, Rotation, Targets}, p.Kind), "kind", fmt.Sprintf("is %q", f.Kind), "write genesis, rotation or targets")
+	v.want(slices.Contains([]Kind{Genesis, Rotation, Targets, Revocation}, p.Kind), "kind", fmt.Sprintf("is %q", f.Kind), "write genesis, rotation, targets or revocation")
 	v.want(f.Repository != "", "repository", "is empty", "write the name by which people know the repository")
 	v.want(f.Repository == "" || repositoryName.MatchString(f.Repository) && !tufmeta.Padded(f.Repository), "repository", fmt.Sprintf("is %q", f.Repository), "write 60 letters at most, with no quotes and single spaces")
 	p.Opens = v.time("window.opens", f.Window.Opens)
@@ -34,6 +34,7 @@ func validate(f *file, at *locator) (*Plan, error) {
 	v.want(p.Closes.After(p.Opens), "window.closes", "is not after window.opens", "write when signing begins and when it must be done, in UTC")
 	v.want(!p.Closes.After(p.Opens.AddDate(0, 0, 31)), "window.closes", "is more than 31 days after window.opens", "a ceremony takes a day or a few; end it sooner")
 	v.devices(f, p)
+	v.compromise(f.Compromise, p)
 	v.sections(f, p)
 	v.waivers(f, p)
 	if v.err != nil {
@@ -117,7 +118,7 @@ func (v *validator) sections(f *file, p *Plan) {
 		v.want(f.Root != nil, "root", "is missing", "write root: with version and expires")
 		v.want(f.Roles != nil, "roles", "is missing", "write roles: with root, targets, snapshot and timestamp")
 	}
-	v.want(f.Targets != nil || p.Kind == Rotation, "targets", "is missing", "write targets: with version and expires")
+	v.want(f.Targets != nil || p.Kind == Rotation || p.Kind == Revocation, "targets", "is missing", "write targets: with version and expires")
 	if p.Kind == Genesis {
 		v.want(f.Root == nil || f.Root.Version == 1, "root.version", "is not 1", "a genesis makes version 1")
 		v.want(f.Targets == nil || f.Targets.Version == 1, "targets.version", "is not 1", "a genesis makes version 1")
@@ -147,6 +148,7 @@ func (v *validator) sections(f *file, p *Plan) {
 
 func (v *validator) role(p *Plan, name string, r roleKeys) {
 	at := "roles." + name
+	v.left(p, name, r)
 	v.want(len(r.Keys) > 0, at+".keys", "is empty", "list the names of the tokens that may sign "+name)
 	v.want(r.Threshold >= 1, at+".threshold", fmt.Sprintf("is %d", r.Threshold), fmt.Sprintf("write how many of the %d keys must sign", len(r.Keys)))
 	v.want(int(r.Threshold) <= len(r.Keys), at+".threshold", fmt.Sprintf("is %d, and the role has %d keys", r.Threshold, len(r.Keys)), "lower the threshold or list more keys")
