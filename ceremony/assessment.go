@@ -14,7 +14,7 @@ import (
 func printAssessment(w io.Writer, a *compromise.Assessment) {
 	fmt.Fprintf(w, "Case %s of root %d: %s.\n\n", a.Case, a.Root, a.Title())
 	for _, s := range a.Sentences {
-		wrapTo(w, "  ", "  ", s)
+		wrapTo(w, "> ", "  ", s)
 	}
 	printHits(w, "In other hands:", a, false)
 	printHits(w, "Weak, still their holders', to be replaced:", a, true)

@@ -39,7 +39,7 @@ func (a *Assessment) now() string {
 		}
 		return fmt.Sprintf("Whoever has these keys can sign targets as well as you can (%s in other hands, %d are enough), and clients see it as soon as an online key shows it to them.", a.of(targets), targets.Threshold)
 	case "C":
-		return fmt.Sprintf("Whoever has these keys can keep clients where they are, show them an old state again, and set versions so far ahead that clients refuse yours for good; they cannot make clients install anything that targets does not list.")
+		return "Whoever has these keys can keep clients where they are, show new ones an old state, and set versions so far ahead that clients refuse yours for good; they cannot make clients install what targets has never listed."
 	}
 	if len(a.Tokens()) == 0 {
 		return "Nobody is known to have a key; the keys found are weak, and whoever copies a threshold of them can sign as you do."
@@ -94,12 +94,18 @@ func (a *Assessment) restores() string {
 func (a *Assessment) needed() string {
 	if a.OutOfBand() {
 		root := a.role("root")
-		return fmt.Sprintf("Needed, today: %s, to decide and to sign the new first root; and somebody who can reach all users by another way.", a.people("root", root.Living, root.Living))
+		if root.Living == 0 {
+			return "Needed, today: new holders or new devices for all of root, since nobody has a key left; and somebody who can reach all users by another way."
+		}
+		return fmt.Sprintf("Needed, today, to decide and to sign the new first root: %s; and somebody who can reach all users by another way.", a.people("root", root.Living, root.Living))
 	}
 	root := a.role("root")
 	text := "Needed, " + a.deadline() + ": " + a.people("root", root.Threshold, root.Living)
+	if root.Weak > 0 {
+		text += "; under the new root " + a.staying(root)
+	}
 	if targets := a.role("targets"); a.SignsTargets() {
-		text += fmt.Sprintf("; for targets %s that stay", a.count2(targets))
+		text += "; for targets " + a.staying(targets)
 	}
 	var missing []string
 	for _, name := range []string{"root", "targets"} {
@@ -116,8 +122,22 @@ func (a *Assessment) needed() string {
 	return text + "."
 }
 
-func (a *Assessment) count2(r Role) string {
-	return fmt.Sprintf("%d of the %s", min(r.Threshold, r.Kept), plural(r.Kept, "key"))
+// staying says how many of those that stay in a role must sign: "2 of these 3:
+// holder-1, holder-2, holder-4".
+func (a *Assessment) staying(r Role) string {
+	var who []string
+	for _, t := range a.Living(r.Name) {
+		if a.hit(t) == nil {
+			who = append(who, tufmeta.Printable(t.Holder))
+		}
+	}
+	switch {
+	case len(who) == 0:
+		return fmt.Sprintf("%d holders of new tokens", r.Threshold)
+	case r.Threshold >= len(who):
+		return "all of " + strings.Join(who, ", ")
+	}
+	return fmt.Sprintf("%d of %s", r.Threshold, strings.Join(who, ", "))
 }
 
 // people says who has to come: "3 of these 4: holder-1, YubiKey 5 serial 77; …".
@@ -187,6 +207,10 @@ func (a *Assessment) say(format string, args ...any) {
 func (a *Assessment) margin(r Role) {
 	next := fmt.Sprintf("afterwards %s has %s and %d must sign", r.Name, plural(r.Kept, "key"), r.Threshold)
 	switch left := r.Kept - r.Threshold; {
+	case a.OutOfBand():
+		if r.Kept < r.Threshold {
+			a.say("of %d keys of %s %d are left: decide its threshold anew, and list new tokens", r.Keys, r.Name, r.Kept)
+		}
 	case r.Keys == 0 || r.Kept == r.Keys && left > 1:
 	case left < 0:
 		a.say("%s: draft refuses until %s listed", next, are(-left, "new token"))
