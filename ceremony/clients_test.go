@@ -63,6 +63,11 @@ func goTUF(t *testing.T, base, root, state, target, out string) (versions, error
 
 // program is a client in another language, which scripts/peers installs.
 func program(interpreter, script string) client {
+	// Rehearsals change the working folder, so both are found from here.
+	script, _ = filepath.Abs(script)
+	if strings.Contains(interpreter, "/") {
+		interpreter, _ = filepath.Abs(interpreter)
+	}
 	return func(t *testing.T, base, root, state, target, out string) (versions, error) {
 		if _, err := exec.LookPath(interpreter); err != nil {
 			t.Skipf("%s is not there; scripts/test installs the clients", interpreter)
