@@ -30,14 +30,14 @@ func (a *Assessment) now() string {
 	root, targets := a.role("root"), a.role("targets")
 	switch a.Case {
 	case "D":
-		return fmt.Sprintf("Whoever has these keys can do everything: %s in other hands, and %d are enough to sign a next root that your clients follow, away from you.", a.of(root), root.Threshold)
+		return fmt.Sprintf("Whoever has these keys can do everything: %s in other hands, and %s enough to sign a next root that your clients follow, away from you.", a.of(root), enough(root.Threshold))
 	case "F":
 		return fmt.Sprintf("Nobody can sign a next root that your clients accept: %s left to sign, and %d must; %s.", left(root.Living), root.Threshold, a.loses(root))
 	case "B":
 		if a.Online() {
 			return fmt.Sprintf("Whoever has these keys can make your clients install anything until root %d is out: targets and the online keys that show it to clients are both in other hands, and they can set versions so far ahead that clients refuse yours.", a.Root+1)
 		}
-		return fmt.Sprintf("Whoever has these keys can sign targets as well as you can (%s in other hands, %d are enough), and clients see it as soon as an online key shows it to them.", a.of(targets), targets.Threshold)
+		return fmt.Sprintf("Whoever has these keys can sign targets as well as you can (%s in other hands, %s enough), and clients see it as soon as an online key shows it to them.", a.of(targets), enough(targets.Threshold))
 	case "C":
 		return "Whoever has these keys can keep clients where they are, show new ones an old state, and set versions so far ahead that clients refuse yours for good; they cannot make clients install what targets has never listed."
 	}
@@ -262,6 +262,14 @@ func are(n int, what string) string {
 }
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// enough says "1 is", "3 are".
+func enough(n int) string {
+	if n == 1 {
+		return "1 is"
+	}
+	return fmt.Sprintf("%d are", n)
+}
 
 // left says how many keys of root there are: "2 keys of root are".
 func left(n int) string {

@@ -63,17 +63,28 @@ func (v *validator) marked(p *Plan, at string, names []string, mark func(*roster
 
 // left says who and what is missing where a revocation leaves a role of people
 // with fewer keys than must sign. That is known before anything is drafted.
-func (v *validator) left(p *Plan, role string, r roleKeys) {
-	missing := int(r.Threshold) - len(r.Keys)
-	if p.Compromise == nil || OnlineRoles[role] || missing <= 0 {
+func (v *validator) left(f *file, p *Plan) {
+	if p.Compromise == nil {
 		return
 	}
-	count := fmt.Sprintf("%d tokens are missing", missing)
-	if missing == 1 {
-		count = "1 token is missing"
+	at := ""
+	var short, wanted []string
+	for _, role := range []struct {
+		name string
+		roleKeys
+	}{{"root", f.Roles.Root}, {"targets", f.Roles.Targets}} {
+		missing := int(role.Threshold) - len(role.Keys)
+		if missing <= 0 {
+			continue
+		}
+		if at == "" {
+			at = "roles." + role.name + ".keys"
+		}
+		short = append(short, fmt.Sprintf("%s has %d of the %d keys that must sign", role.name, len(role.Keys), role.Threshold))
+		wanted = append(wanted, fmt.Sprintf("%d for %s", missing, role.name))
 	}
-	v.want(false, "roles."+role+".keys", fmt.Sprintf("has %d of the %d that must sign: %s; taken out: %s", len(r.Keys), r.Threshold, count, strings.Join(p.takenOut(), "; ")),
-		fmt.Sprintf("list %d new tokens, of the same holders or of others, under holders:, each with its public key in keys/, and name them in roles.%s.keys; `ceremony token provision` makes their keys", missing, role))
+	v.want(at == "", at, fmt.Sprintf("new tokens are missing, %s: %s. Taken out: %s", strings.Join(wanted, ", "), strings.Join(short, ", "), strings.Join(p.takenOut(), "; ")),
+		"list new tokens, of the same holders or of others, under holders:, and name them in the roles; `ceremony token provision` makes their keys")
 }
 
 // takenOut names the holders' tokens that this ceremony revokes, with device
@@ -163,7 +174,8 @@ func (p *Plan) Anew(old *tufmeta.Targets) {
 	}
 }
 
-func (w *writer) compromise(c *Compromise) {
+func (w *writer) compromise(p *Plan) {
+	c := p.Compromise
 	if c == nil {
 		return
 	}
@@ -175,6 +187,10 @@ func (w *writer) compromise(c *Compromise) {
 		return "[" + strings.Join(quoted, ", ") + "]"
 	}
 	w.line("")
+	if c.OutOfBand() && p.Kind == Genesis {
+		w.line("# No next root restores trust. This makes a new first root of the same repository,")
+		w.line("# which users get in another way, with BULLETIN.md.")
+	}
 	w.line("compromise:  # what this ceremony answers; STEPS.md says what to do, and who")
 	w.line("  case: %s", c.Case)
 	w.line("  tokens: %s  # in other hands: in no role afterwards, and they do not sign", list(c.Tokens))

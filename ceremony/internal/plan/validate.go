@@ -129,6 +129,7 @@ func (v *validator) sections(f *file, p *Plan) {
 	if f.Root != nil {
 		v.want(f.Root.Version >= 1, "root.version", fmt.Sprintf("is %d", f.Root.Version), "write the version that is to be made, one more than the trusted one")
 		p.Root = &Root{Version: int64(f.Root.Version), Expires: v.time("root.expires", f.Root.Expires), Roles: map[string]Role{}}
+		v.left(f, p)
 		v.role(p, "root", f.Roles.Root)
 		v.role(p, "targets", f.Roles.Targets)
 		v.role(p, "snapshot", f.Roles.Snapshot)
@@ -148,7 +149,6 @@ func (v *validator) sections(f *file, p *Plan) {
 
 func (v *validator) role(p *Plan, name string, r roleKeys) {
 	at := "roles." + name
-	v.left(p, name, r)
 	v.want(len(r.Keys) > 0, at+".keys", "is empty", "list the names of the tokens that may sign "+name)
 	v.want(r.Threshold >= 1, at+".threshold", fmt.Sprintf("is %d", r.Threshold), fmt.Sprintf("write how many of the %d keys must sign", len(r.Keys)))
 	v.want(int(r.Threshold) <= len(r.Keys), at+".threshold", fmt.Sprintf("is %d, and the role has %d keys", r.Threshold, len(r.Keys)), "lower the threshold or list more keys")
