@@ -31,8 +31,22 @@ func printAssessment(w io.Writer, a *compromise.Assessment) {
 		wrapTo(w, fmt.Sprintf("%2d. ", i+1), "    ", s.Who)
 		wrapTo(w, "    ", "    ", s.Do)
 		for _, command := range s.Commands {
-			fmt.Fprintf(w, "        %s\n", command)
+			printCommand(w, command)
 		}
+	}
+}
+
+// printCommand breaks a command as a shell takes it.
+func printCommand(w io.Writer, command string) {
+	const indent = "        "
+	for line := indent + command; ; {
+		at := strings.LastIndex(line[:min(len(line), width-2)], " ")
+		if len(line) <= width || at <= len(indent)+2 {
+			fmt.Fprintln(w, line)
+			return
+		}
+		fmt.Fprintf(w, "%s \\\n", line[:at])
+		line = indent + "  " + line[at+1:]
 	}
 }
 
