@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/review"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -124,6 +125,7 @@ func printReview(w io.Writer, r *review.Report) {
 	if p.Rehearsal {
 		fmt.Fprintln(w, "REHEARSAL: nothing of this can be published for real.")
 	}
+	printAnswered(w, p)
 	fmt.Fprintf(w, "Signing from %s\n          to %s\n", p.Opens.Format(tufmeta.TimeFormat), p.Closes.Format(tufmeta.TimeFormat))
 	fmt.Fprintln(w, "Marks: = stays, + is new, - goes, ~ changes.")
 	printTrusted(w, r)
@@ -142,6 +144,29 @@ func printReview(w io.Writer, r *review.Report) {
 		return
 	}
 	fmt.Fprintf(w, "To approve, a holder types its first four words:\n  %s\n", r.Event.Words())
+}
+
+// printAnswered says what a revocation answers: people approve that too.
+func printAnswered(w io.Writer, p *plan.Plan) {
+	c := p.Compromise
+	if c == nil {
+		return
+	}
+	wrapTo(w, "", "  ", fmt.Sprintf("Answers case %s: %s.", c.Case, tufmeta.Printable(c.Why)))
+	for _, list := range []struct {
+		what   string
+		tokens []string
+	}{{"In other hands: ", c.Tokens}, {"Weak, to be replaced: ", c.Weak}} {
+		var who []string
+		for _, name := range list.tokens {
+			if t, ok := p.Roster.Token(name); ok {
+				who = append(who, t.Describe())
+			}
+		}
+		if len(who) > 0 {
+			wrapTo(w, "  "+list.what, "    ", strings.Join(who, "; ")+".")
+		}
+	}
 }
 
 // printTrusted says what all of this goes on from, by the digest that was read

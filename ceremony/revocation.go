@@ -111,7 +111,6 @@ func assess(o initOptions, now time.Time) (*revocation, error) {
 		return nil, hint(fmt.Errorf("reading the trusted root: %w", err), "`ceremony inspect` shows its keys")
 	}
 	plan.CarryPolicy(r.plan, known, had, r.files)
-	carryEvidence(r.plan, known, had, r.files)
 	if err := r.plan.Roster.LoadKeys(r.files); err != nil {
 		return nil, err
 	}
@@ -121,20 +120,6 @@ func assess(o initOptions, now time.Time) (*revocation, error) {
 	}
 	r.assessment, err = compromise.Assess(compromise.Known{Root: r.root, Roster: &r.plan.Roster, Firmware: firmware, Targets: r.targets, Now: now}, selectors)
 	return r, err
-}
-
-// carryEvidence takes what devices have attested from an earlier folder whose
-// plan has no policy: a plan may name evidence only beside one, and yet it may
-// be what the question is about.
-func carryEvidence(p, earlier *plan.Plan, from, to folder.Files) {
-	if earlier == nil || earlier.Policy != nil {
-		return
-	}
-	for _, t := range p.Roster.Tokens() {
-		if known, ok := earlier.Roster.Token(t.Name); ok && known.EvidenceFile != "" {
-			t.EvidenceFile, to[known.EvidenceFile] = known.EvidenceFile, from[known.EvidenceFile]
-		}
-	}
 }
 
 // rehearsal reports whether the trusted root is of a rehearsal: what goes on
