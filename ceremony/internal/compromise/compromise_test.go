@@ -173,6 +173,19 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// Two keys in one device are lost with it.
+func TestNeighbours(t *testing.T) {
+	k := known(t)
+	k.Roster.Holders[3].Tokens[0].Serial = "1005"
+	a, err := assess(t, k, "key:"+ceremonytest.Object(t, "holder-5").ID)
+	if err != nil || !slices.Contains(a.Warnings, "the device of holder-5 holds holder-4 as well: if the device is gone, name device:1005") {
+		t.Errorf("%q, %v", a.Warnings, err)
+	}
+	if a, err = assess(t, k, "device:1005"); err != nil || len(a.Hits) != 2 || strings.Contains(strings.Join(a.Warnings, " "), "as well") {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
 // A selector is strict: a slip is an error that names what there is.
 func TestRefusals(t *testing.T) {
 	for typed, want := range map[string]string{

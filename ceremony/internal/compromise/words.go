@@ -2,6 +2,7 @@ package compromise
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"tufceremony/ceremony/internal/roster"
@@ -193,9 +194,26 @@ func (a *Assessment) warn(selectors []Selector) {
 	if a.SignsTargets() && a.known.Targets == nil && !a.OutOfBand() {
 		a.say("the keys of targets change: get the newest published targets, and name it with --trusted-targets")
 	}
+	a.neighbours()
 	for _, s := range selectors {
 		if s.kind == "firmware" {
 			a.unjudged(s)
+		}
+	}
+}
+
+// neighbours names keys that nobody has selected, in devices that hold one that
+// is in other hands: with the device both are gone.
+func (a *Assessment) neighbours() {
+	for _, l := range a.keys() {
+		serial := l.token.DeviceSerial()
+		hit := a.hit(l.token)
+		if serial == "" || hit != nil && !hit.Weak {
+			continue
+		}
+		i := slices.IndexFunc(a.Hits, func(h Hit) bool { return !h.Weak && h.Token.DeviceSerial() == serial })
+		if i >= 0 {
+			a.say("the device of %s holds %s as well: if the device is gone, name device:%s", a.Hits[i].Token.Name, l.token.Name, tufmeta.Printable(serial))
 		}
 	}
 }
