@@ -33,7 +33,7 @@ type answers struct {
 
 const compromiseRemedy = "`ceremony init --kind revocation` writes the section; without a compromise the kind is rotation"
 
-// compromise reads what a revocation answers, and marks the tokens.
+// compromise reads what a revocation answers.
 func (v *validator) compromise(f *answers, p *Plan) {
 	v.want(f != nil || p.Kind != Revocation && !v.at.has("compromise"), "compromise", "is missing", compromiseRemedy)
 	v.want(f == nil || p.Kind != Targets, "compromise", "has no place in a targets ceremony", "revoke keys of targets with `kind: revocation`: the root says who signs targets")
@@ -43,9 +43,16 @@ func (v *validator) compromise(f *answers, p *Plan) {
 	v.want(slices.Contains(Cases, f.Case), "compromise.case", fmt.Sprintf("is %q", f.Case), "write A, B, C, D or F; E, a root that has expired, is an ordinary rotation")
 	v.want(len(f.Tokens)+len(f.Weak) > 0, "compromise.tokens", "is empty", "name the tokens whose keys are in other hands, or under weak: those that are to be replaced")
 	v.want(f.Why != "", "compromise.why", "is empty", "write why, as it was typed after --compromised")
+	p.Compromise = &Compromise{f.Case, append([]string(nil), f.Tokens...), append([]string(nil), f.Weak...), f.Why}
+}
+
+// marks marks the tokens that a compromise names.
+func (v *validator) marks(f *answers, p *Plan) {
+	if f == nil {
+		return
+	}
 	v.marked(p, "compromise.tokens", f.Tokens, func(t *roster.Token) { t.Compromised = true })
 	v.marked(p, "compromise.weak", f.Weak, func(t *roster.Token) { t.Weak = true })
-	p.Compromise = &Compromise{f.Case, f.Tokens, f.Weak, f.Why}
 }
 
 func (v *validator) marked(p *Plan, at string, names []string, mark func(*roster.Token)) {
