@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -215,5 +216,182 @@ func TestOneOnlineKeyIsNotEnough(t *testing.T) {
 			}
 			p.trust("without state", versions{2, 2, 2, 1})
 		})
+	}
+}
+
+// recover holds and publishes what revoke has made.
+func (r *rehearsal) recover(t *testing.T, online string, signers ...string) {
+	t.Helper()
+	if err := r.hold("recovery", signers); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.types("publisher", "publish", "../recovery.bundle", "../repository", "--online-key", online); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Case A: clients follow by themselves, and what the stolen key signs afterwards
+// counts for nothing.
+func TestRecoverBelowThreshold(t *testing.T) {
+	r := first(t)
+	p := newPeers(t, r)
+	p.trust("before", versions{1, 1, 1, 1})
+	r.revoke(t, false, "holder:holder-5", "device:"+r.tokens["holder-4"].serial)
+	r.recover(t, "online.pem", "holder-1", "holder-2", "holder-3")
+	p.trust("afterwards", versions{2, 1, 1, 1})
+}
+
+// Case B with the online key: clients have taken targets that the holders never
+// signed, far ahead. The publisher puts back the last good state, and the new
+// root, targets and online keys bring all three clients back.
+func TestRecoverFromForgedTargets(t *testing.T) {
+	r := first(t)
+	repository := filepath.Join(r.dir, "repository")
+	p := newPeers(t, r)
+	p.trust("before", versions{1, 1, 1, 1})
+	good := tree(t, repository)
+	forgeTargets(t, r, 1_000_001, "holder-1", "holder-2")
+	attack(t, r, 1_000_001, 1_000_001)
+	p.trust("under attack", versions{1, 1_000_001, 1_000_001, 1_000_001})
+	for name, data := range tree(t, repository) {
+		path := filepath.Join(repository, filepath.FromSlash(name))
+		switch old, had := good[name]; {
+		case !had:
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		case old != data:
+			if err := os.WriteFile(path, []byte(old), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	p.refuse("put back")
+	r.revoke(t, true, "holder:holder-1", "holder:holder-2", "role:timestamp")
+	if err := r.edit("recovery", func(text string) (string, error) {
+		return replace(text, "keys: [holder-3]", "keys: [holder-3, holder-4]")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	r.recover(t, "online-new.pem", "holder-3", "holder-4", "holder-5")
+	p.trust("afterwards", versions{2, 1, 2, 2})
+}
+
+// forgeTargets has holders' keys sign targets that lists what is published and
+// nothing besides, with another version: it is a version that hurts.
+func forgeTargets(t *testing.T, r *rehearsal, version int64, tokens ...string) {
+	t.Helper()
+	at := filepath.Join(r.dir, "repository", "metadata")
+	data, err := os.ReadFile(filepath.Join(at, "1.targets.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, err := tufmeta.ParseEnvelope(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env.Signed["version"] = version
+	payload, err := tufmeta.Encode(env.Signed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := sha256.Sum256(payload)
+	var signatures []tufmeta.Signature
+	for _, token := range tokens {
+		private, err := r.key("token " + token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		object, err := tufmeta.NewKey(&private.PublicKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sig, err := private.Sign(rand.Reader, digest[:], crypto.SHA256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signatures = append(signatures, tufmeta.Signature{KeyID: object.ID, Sig: hex.EncodeToString(sig)})
+	}
+	text, err := assemble.Envelope(payload, signatures)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := durable.Replace(filepath.Join(at, folder.Version{Role: "targets", Version: version}.File()), text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Case D: the new first root is taken by clients that are given it, with an empty
+// folder for their metadata, and it is no next root to those that are not.
+func TestRecoverOutOfBand(t *testing.T) {
+	r := first(t)
+	p := newPeers(t, r)
+	p.trust("before", versions{1, 1, 1, 1})
+	r.revoke(t, true, "holder:holder-3", "holder:holder-4", "holder:holder-5")
+	if err := r.edit("recovery", func(text string) (string, error) {
+		text = strings.ReplaceAll(text, "threshold: 0  # decide", "threshold: 2")
+		return strings.Replace(text, "waivers: []", "waivers:\n  - check: THRESHOLD-MARGIN\n    subject: \"root\"\n    reason: \"two are left until new devices come\"\n#", 1), nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.hold("recovery", []string{"holder-1", "holder-2"}); err != nil {
+		t.Fatal(err)
+	}
+	anew := filepath.Join(r.dir, "anew")
+	if err := os.Mkdir(anew, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.types("publisher", "publish", "../recovery.bundle", "../anew", "--online-key", "online-new.pem", "--targets", "../files/first"); err != nil {
+		t.Fatal(err)
+	}
+	base := serve(t, anew)
+	for name, refresh := range clients {
+		t.Run(name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "out")
+			if got, err := refresh(t, base, filepath.Join(anew, "root.json"), t.TempDir(), "hello.txt", out); err != nil || got != (versions{1, 1, 1, 1}) {
+				t.Errorf("given the new root: %+v, %v", got, err)
+			}
+			if got, err := refresh(t, base, filepath.Join(r.dir, "repository", "root.json"), p.had[name], "hello.txt", out); err == nil {
+				t.Errorf("with the old one: %+v", got)
+			}
+		})
+	}
+}
+
+// Where versions begin anew, a delegated role whose file is there stays listed,
+// and what the old online key has listed beyond that does not.
+func TestRecoverKeepsDelegated(t *testing.T) {
+	r := first(t)
+	at := filepath.Join(r.dir, "repository", "metadata")
+	bins := []byte("{}\n")
+	if err := os.WriteFile(filepath.Join(at, "4.bins.json"), bins, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	entry := func(version int64, sum string) map[string]any {
+		return map[string]any{"version": version, "hashes": map[string]any{"sha256": sum}}
+	}
+	signOnline(t, r, "online", "snapshot", 1_000_001, "1000001.snapshot.json", map[string]any{
+		"targets.json": map[string]any{"version": int64(1)}, "bins.json": entry(4, tufmeta.Digest(bins)),
+		"ghost.json": entry(9, tufmeta.Digest(bins)), "other.json": entry(1, tufmeta.Digest(nil))})
+	signOnline(t, r, "online", "timestamp", tufmeta.MaxInteger, "timestamp.json", map[string]any{"snapshot.json": map[string]any{"version": int64(1_000_001)}})
+	if err := os.WriteFile(filepath.Join(at, "1.other.json"), bins, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r.revoke(t, true, "role:timestamp")
+	r.recover(t, "online-new.pem", "holder-1", "holder-2", "holder-3")
+	data, err := os.ReadFile(filepath.Join(at, "2.snapshot.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, err := tufmeta.ParseEnvelope(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot, err := tufmeta.ParseSnapshot(env.Signed, "snapshot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(snapshot.Meta) != 2 || snapshot.Meta["bins.json"].Version != 4 || snapshot.Meta["targets.json"].Version != 1 {
+		t.Errorf("it lists %+v", snapshot.Meta)
 	}
 }
