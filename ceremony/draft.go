@@ -79,6 +79,9 @@ func draftHint(err error, refusals []check.Result) error {
 		return slices.ContainsFunc(refusals, func(r check.Result) bool { return r.Check == id })
 	}
 	switch {
+	case is("OUT-OF-BAND"): // whatever else is wrong, mending it helps nobody
+		row, _ := check.Lookup("OUT-OF-BAND")
+		return &hinted{err, row.Do}
 	case is("EVENT-MISMATCH"):
 		return &hinted{err, draftedBefore}
 	case slices.ContainsFunc(refusals, func(r check.Result) bool {

@@ -124,7 +124,7 @@ func printAbsent(w io.Writer, report *review.Report) {
 	case fails == 0:
 		wrapTo(w, "  ", "  ", "any one may stay away, with every device: all thresholds can still be reached under both roots. "+slack(report))
 	case fails < comes:
-		wrapTo(w, "  ", "  ", "any other may stay away, and no second one with it without counting again.")
+		wrapTo(w, "  ", "  ", "any other may stay away; for a second one with it, count again.")
 	}
 }
 

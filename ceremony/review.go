@@ -96,7 +96,15 @@ type reviewReport struct {
 	Trusted    []reviewTrusted  `json:"trusted"`
 	Documents  []reviewDocument `json:"documents"`
 	Devices    []reportDevice   `json:"devices"`
+	Compromise *reviewAnswered  `json:"compromise,omitempty"`
 	Findings   []check.Result   `json:"findings"`
+}
+
+type reviewAnswered struct {
+	Case   string   `json:"case"`
+	Tokens []string `json:"tokens"`
+	Weak   []string `json:"weak"`
+	Why    string   `json:"why"`
 }
 
 func reviewJSON(r *review.Report) reviewReport {
@@ -107,6 +115,9 @@ func reviewJSON(r *review.Report) reviewReport {
 	}
 	if out.Findings == nil {
 		out.Findings = []check.Result{}
+	}
+	if c := r.Plan.Compromise; c != nil {
+		out.Compromise = &reviewAnswered{c.Case, append([]string{}, c.Tokens...), append([]string{}, c.Weak...), c.Why}
 	}
 	out.Trusted = []reviewTrusted{}
 	for _, d := range r.Trusted {

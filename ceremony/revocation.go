@@ -111,15 +111,31 @@ func assess(o initOptions, now time.Time) (*revocation, error) {
 		return nil, hint(fmt.Errorf("reading the trusted root: %w", err), "`ceremony inspect` shows its keys")
 	}
 	plan.CarryPolicy(r.plan, known, had, r.files)
-	if err := r.plan.Roster.LoadKeys(r.files); err != nil {
-		return nil, err
-	}
+	r.bindKeys()
 	firmware := map[string]compromise.Firmware{}
 	for name, f := range evidence.Firmwares(r.plan, r.files, r.root) {
 		firmware[name] = compromise.Firmware(f)
 	}
 	r.assessment, err = compromise.Assess(compromise.Known{Root: r.root, Roster: &r.plan.Roster, Firmware: firmware, Targets: r.targets, Now: now}, selectors)
 	return r, err
+}
+
+// bindKeys gives each token the key that the root lists, of whatever type: what
+// a compromise means is known before anybody drafts, who reads keys/ again.
+func (r *revocation) bindKeys() {
+	byFingerprint := map[string]*tufmeta.Key{}
+	for _, key := range r.root.Keys {
+		byFingerprint[key.Fingerprint()] = key
+	}
+	for _, t := range r.plan.Roster.Tokens() {
+		public, err := tufmeta.ParsePEM(r.files[t.KeyFile])
+		if err != nil {
+			continue
+		}
+		if fingerprint, err := tufmeta.Fingerprint(public); err == nil {
+			t.Key = byFingerprint[fingerprint]
+		}
+	}
 }
 
 // rehearsal reports whether the trusted root is of a rehearsal: what goes on

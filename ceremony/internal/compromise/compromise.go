@@ -37,8 +37,8 @@ type Known struct {
 }
 
 // Firmware is what a device has attested of itself. Version is empty where it
-// has not, and Why says so.
-type Firmware struct{ Device, Version, Why string }
+// has not, and Why says so. Serial is empty where it keeps it to itself.
+type Firmware struct{ Device, Serial, Version, Why string }
 
 // Hit is a key that a selector found.
 type Hit struct {

@@ -181,6 +181,8 @@ func TestNeighbours(t *testing.T) {
 	if err != nil || !slices.Contains(a.Warnings, "the device of holder-5 holds holder-4 as well: if the device is gone, name device:1005") {
 		t.Errorf("%q, %v", a.Warnings, err)
 	}
+	k.Roster.Holders[3].Tokens[0].Serial = ""
+	k.Firmware["holder-4"] = compromise.Firmware{Device: compromise.YubiKey, Serial: "1005", Version: "5.7.1"} // attested, and not planned
 	if a, err = assess(t, k, "device:1005"); err != nil || len(a.Hits) != 2 || strings.Contains(strings.Join(a.Warnings, " "), "as well") {
 		t.Errorf("%+v, %v", a, err)
 	}

@@ -69,7 +69,7 @@ func (a *Assessment) selects(s Selector, l *listed) bool {
 	case "holder":
 		return t.Holder != "" && t.Holder == s.value
 	case "device":
-		return t.DeviceSerial() == s.value || t.Serial != "" && t.Serial == s.value
+		return t.DeviceSerial() == s.value || a.known.Firmware[t.Name].Serial == s.value
 	case "role":
 		return slices.Contains(l.roles, s.value)
 	case "firmware":

@@ -9,7 +9,6 @@ import (
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
-// Title says in a line what a case is.
 var titles = map[string]string{
 	"A": "keys below the threshold",
 	"B": "a threshold of targets",
@@ -19,7 +18,12 @@ var titles = map[string]string{
 }
 
 // Title says what the case is.
-func (a *Assessment) Title() string { return titles[a.Case] }
+func (a *Assessment) Title() string {
+	if a.Case == "A" && len(a.Tokens()) == 0 {
+		return "weak keys, still in their holders' hands"
+	}
+	return titles[a.Case]
+}
 
 // sentences are for somebody who has just been woken up: what the others can do
 // now, what restores trust, and who is needed by when.
@@ -193,6 +197,9 @@ func (a *Assessment) warn(selectors []Selector) {
 	}
 	if a.SignsTargets() && a.known.Targets == nil && !a.OutOfBand() {
 		a.say("the keys of targets change: get the newest published targets, and name it with --trusted-targets")
+	}
+	if a.OutOfBand() && a.known.Targets == nil {
+		a.say("the new repository lists no target yet: name the newest published targets with --trusted-targets, and compare what it lists with the last good state")
 	}
 	a.neighbours()
 	for _, s := range selectors {

@@ -9,7 +9,7 @@ import (
 
 // Firmware is what a device has attested of its firmware. Version is empty
 // where it has not, and Why says so.
-type Firmware struct{ Device, Version, Why string }
+type Firmware struct{ Device, Serial, Version, Why string }
 
 // Firmwares reads the attested firmware of all holders' tokens, by token,
 // whatever the plan asks of devices: which of them fall under an advisory is a
@@ -30,7 +30,7 @@ func Firmwares(p *plan.Plan, files folder.Files, root *tufmeta.Root) map[string]
 	}
 	known := map[string]Firmware{}
 	for _, d := range devices {
-		f := Firmware{Device: string(d.Facts.Device)}
+		f := Firmware{Device: string(d.Facts.Device), Serial: d.Facts.Serial.Value}
 		switch {
 		case d.State == Attested && d.Facts.Firmware.Answer == attest.Yes:
 			f.Version = d.Facts.Firmware.Value

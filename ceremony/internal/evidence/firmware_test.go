@@ -34,8 +34,8 @@ func TestFirmwares(t *testing.T) {
 		}
 		have := evidence.Firmwares(p, c.Files, root)
 		for name, want := range map[string]evidence.Firmware{
-			"holder-1": {Device: "yubikey", Version: "5.4.3"},
-			"holder-2": {Device: "yubikey", Version: "5.7.1"},
+			"holder-1": {Device: "yubikey", Serial: "1001", Version: "5.4.3"},
+			"holder-2": {Device: "yubikey", Serial: "1002", Version: "5.7.1"},
 			"holder-3": {Why: "its evidence is refused, ATTEST-CHAIN"},
 			"holder-4": {Why: "no evidence is there"},
 		} {
