@@ -63,6 +63,11 @@ func goTUF(t *testing.T, base, root, state, target, out string) (versions, error
 
 // program is a client in another language, which scripts/peers installs.
 func program(interpreter, script string) client {
+	// Rehearsals change the working folder, so both are found from here.
+	script, _ = filepath.Abs(script)
+	if strings.Contains(interpreter, "/") {
+		interpreter, _ = filepath.Abs(interpreter)
+	}
 	return func(t *testing.T, base, root, state, target, out string) (versions, error) {
 		if _, err := exec.LookPath(interpreter); err != nil {
 			t.Skipf("%s is not there; scripts/test installs the clients", interpreter)
@@ -163,7 +168,11 @@ func TestClientsDuringPublication(t *testing.T) {
 				t.Fatal(err)
 			}
 			check("everything")
-			if want := (versions{2, 2, 2, 2}); trusted != want {
+			want := versions{2, 2, 2, 2}
+			if online == "other.pem" {
+				want.Timestamp = 1 // both online keys are others, so versions begin anew
+			}
+			if trusted != want {
 				t.Errorf("after %d steps clients trust %+v", steps, trusted)
 			}
 			if steps < 10 {

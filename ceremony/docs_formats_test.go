@@ -141,6 +141,7 @@ func (d *docs) json(t *testing.T) {
 		{"review", "--json", at("coordinator/rotation")},
 		{"status", "--json", at("coordinator/rotation")},
 		{"verify", "--json", "--at", "2027-12-31T09:00:00Z", at("rotation.bundle"), "--trusted-root", at("repository/root.json")},
+		{"init", "--kind", "revocation", "--trusted-root", at("repository/metadata/2.root.json"), "--compromised", "role:timestamp", "--dry-run", "--json"},
 		{"checks", "--json"},
 	} {
 		var screen bytes.Buffer

@@ -81,6 +81,9 @@ func draftHint(err error, refusals []check.Result) error {
 		return slices.ContainsFunc(refusals, func(r check.Result) bool { return r.Check == id })
 	}
 	switch {
+	case is("OUT-OF-BAND"): // whatever else is wrong, mending it helps nobody
+		row, _ := check.Lookup("OUT-OF-BAND")
+		return &hinted{err, row.Do}
 	case is("EVENT-MISMATCH"):
 		return &hinted{err, draftedBefore}
 	case slices.ContainsFunc(refusals, func(r check.Result) bool {
@@ -145,6 +148,7 @@ func printQuorums(w io.Writer, report *review.Report) {
 	for _, d := range report.Demands {
 		printQuorum(w, d, &report.Plan.Roster)
 	}
+	printBring(w, report)
 }
 
 func printQuorum(w io.Writer, d quorum.Demand, r *roster.Roster) {
@@ -154,19 +158,13 @@ func printQuorum(w io.Writer, d quorum.Demand, r *roster.Roster) {
 		case m.CanSign():
 			can = append(can, m.Token.Name)
 		case m.Token != nil:
-			cannot = append(cannot, m.Token.Name+" (lost)")
+			cannot = append(cannot, m.Token.Name+" ("+m.Token.Out()+")")
 		default:
 			cannot = append(cannot, "key "+roster.Short(m.Fingerprint)+" (not in the plan)")
 		}
 	}
-	which := fmt.Sprintf("root %d", d.Under)
-	if d.Old {
-		which = "the old root"
-	} else if d.Payload.Role == "root" {
-		which = "the new root"
-	}
 	need := d.Role.Threshold
-	wrapTo(w, fmt.Sprintf("  %-12s under %s: ", d.Payload, which), "      ", fmt.Sprintf("%d must sign; %d can: %s", need, len(can), strings.Join(can, ", ")))
+	wrapTo(w, fmt.Sprintf("  %-12s under %s: ", d.Payload, underOf(d)), "      ", fmt.Sprintf("%d must sign; %d can: %s", need, len(can), strings.Join(can, ", ")))
 	switch {
 	case len(can) == need:
 		wrapTo(w, "      ", "      ", "all of them must sign: if one does not come, the ceremony fails")

@@ -43,8 +43,13 @@ func printDevice(w io.Writer, p *plan.Plan, d evidence.Device) {
 	if d.Token.URI != "" {
 		uri = tufmeta.Printable(d.Token.URI)
 	}
-	if d.Token.Lost {
+	switch {
+	case d.Token.Compromised:
+		uri += " (in other hands: does not sign)"
+	case d.Token.Lost:
 		uri += " (lost: cannot sign)"
+	case d.Token.Weak:
+		uri += " (weak: signs once more, and is replaced)"
 	}
 	wrapTo(w, "  "+d.Token.Name+": ", "      ", uri)
 	if argument := d.Token.ModuleArgument(); argument != "" {

@@ -28,33 +28,48 @@ type initOptions struct {
 	targets string
 	roster  string
 	add     string
+	revocationOptions
 }
 
 func initCommand(env *environment) *cobra.Command {
 	var o initOptions
 	c := &cobra.Command{
-		Use:   "init DIR --kind genesis|rotation|targets",
+		Use:   "init DIR --kind genesis|rotation|targets|revocation",
 		Short: "make a ceremony folder with a commented plan",
 		Long: `init writes plan.yaml for people to complete and read aloud, filled in from the
 trusted root, and puts what is trusted beside it. Nothing is decided by it: draft
-names the next field that is still open.`,
-		Args: cobra.ExactArgs(1),
+names the next field that is still open. Of a revocation it says first which of
+the cases A to F it is, what that means and what to do, in order and by whom;
+STEPS.md keeps it. Where no next root restores trust (D and F) it makes none, but a
+plan for a new first root and a bulletin. --dry-run answers without writing: what
+if holder-3's key is stolen tonight?`,
+		Args: cobra.RangeArgs(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if !slices.Contains([]plan.Kind{plan.Genesis, plan.Rotation, plan.Targets}, plan.Kind(o.kind)) {
-				return usage(c, fmt.Errorf("init: kind %q: genesis, rotation or targets is wanted", o.kind))
+			if len(args) == 0 && !o.dryRun {
+				return usage(c, errors.New("init: wrong number of arguments"))
+			}
+			if !slices.Contains([]plan.Kind{plan.Genesis, plan.Rotation, plan.Targets, plan.Revocation}, plan.Kind(o.kind)) {
+				return usage(c, fmt.Errorf("init: kind %q: genesis, rotation, targets or revocation is wanted", o.kind))
+			}
+			if err := o.usage(plan.Kind(o.kind)); err != nil {
+				return usage(c, err)
 			}
 			if (len(o.roots) == 0) != (plan.Kind(o.kind) == plan.Genesis) {
-				return usage(c, errors.New("init: a rotation and a targets ceremony go on from --trusted-root, a genesis from nothing"))
+				return usage(c, errors.New("init: a rotation, a revocation and a targets ceremony go on from --trusted-root, a genesis from nothing"))
+			}
+			if plan.Kind(o.kind) == plan.Revocation {
+				return runRevocation(env, strings.Join(args, ""), o)
 			}
 			return runInit(env, args[0], o)
 		},
 	}
-	c.Flags().StringVar(&o.kind, "kind", "", "the `OCCASION`: genesis, rotation or targets")
-	_ = c.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions([]string{"genesis", "rotation", "targets"}, cobra.ShellCompDirectiveNoFileComp))
+	c.Flags().StringVar(&o.kind, "kind", "", "the `OCCASION`: genesis, rotation, targets or revocation")
+	_ = c.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions([]string{"genesis", "rotation", "targets", "revocation"}, cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().StringArrayVar(&o.roots, "trusted-root", nil, "the published root `FILE` to go on from; earlier ones may be named too")
 	c.Flags().StringVar(&o.targets, "trusted-targets", "", "the published targets `FILE` to go on from")
 	c.Flags().StringVar(&o.roster, "roster", "", "take names, devices and what is asked of them from this earlier ceremony `FOLDER` or bundle")
 	c.Flags().StringVar(&o.add, "add", "", "list the files below `FOLDER` as targets to add")
+	o.flags(c)
 	return c
 }
 
@@ -90,8 +105,22 @@ func runInit(env *environment, dir string, o initOptions) error {
 	if err := fillTargets(p, old, expires, o.add); err != nil {
 		return err
 	}
-	// The plan comes last: a folder that has one is complete.
 	files[folder.Plan] = p.Text()
+	if err := writeFolder(dir, files); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.out, "Made %s for a %s ceremony.\n", filepath.Join(dir, folder.Plan), p.Kind)
+	if root == nil {
+		fmt.Fprintln(env.out, "Put each public key into keys/, as PEM, under the name that the plan gives.")
+	}
+	fmt.Fprintln(env.out, "Edit the plan until it says what you have decided, and read it aloud.")
+	fmt.Fprintf(env.out, "Next: ceremony draft %s\n", dir)
+	return nil
+}
+
+// writeFolder writes a ceremony folder. The plan comes last: a folder that has
+// one is complete.
+func writeFolder(dir string, files folder.Files) error {
 	names := slices.Sorted(maps.Keys(files))
 	slices.SortStableFunc(names, func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
 	if err := untouched(dir, files); err != nil {
@@ -102,12 +131,6 @@ func runInit(env *environment, dir string, o initOptions) error {
 			return hint(err, "name a new folder; what lies in this one is kept as it is")
 		}
 	}
-	fmt.Fprintf(env.out, "Made %s for a %s ceremony.\n", filepath.Join(dir, folder.Plan), p.Kind)
-	if root == nil {
-		fmt.Fprintln(env.out, "Put each public key into keys/, as PEM, under the name that the plan gives.")
-	}
-	fmt.Fprintln(env.out, "Edit the plan until it says what you have decided, and read it aloud.")
-	fmt.Fprintf(env.out, "Next: ceremony draft %s\n", dir)
 	return nil
 }
 

@@ -69,6 +69,7 @@ type inspection struct {
 	chain  *inspect.Roots
 	broken []check.Result
 	at     time.Time // at which expiry is judged
+	one    []byte    // the file, where only one was named
 }
 
 // other is a file that is no root.
@@ -97,6 +98,9 @@ func inspectFiles(names []string) (*inspection, error) {
 		}
 		if err != nil {
 			return nil, hint(fmt.Errorf("reading %q: %w: JSON-STRICT", name, err), "get the file again from where it was published")
+		}
+		if len(names) == 1 {
+			i.one = data
 		}
 		common, err := tufmeta.ParseCommon(env.Signed)
 		if err != nil {
@@ -164,6 +168,7 @@ func (i *inspection) print(w io.Writer) {
 		}
 		printFound(w, o.found)
 	}
+	i.printDigest(w)
 	i.printFirst(w)
 	switch n := len(i.chain.Links); {
 	case n > 1 && i.chain.Valid():

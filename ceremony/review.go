@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/review"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -95,7 +96,15 @@ type reviewReport struct {
 	Trusted    []reviewTrusted  `json:"trusted"`
 	Documents  []reviewDocument `json:"documents"`
 	Devices    []reportDevice   `json:"devices"`
+	Compromise *reviewAnswered  `json:"compromise,omitempty"`
 	Findings   []check.Result   `json:"findings"`
+}
+
+type reviewAnswered struct {
+	Case   string   `json:"case"`
+	Tokens []string `json:"tokens"`
+	Weak   []string `json:"weak"`
+	Why    string   `json:"why"`
 }
 
 func reviewJSON(r *review.Report) reviewReport {
@@ -106,6 +115,9 @@ func reviewJSON(r *review.Report) reviewReport {
 	}
 	if out.Findings == nil {
 		out.Findings = []check.Result{}
+	}
+	if c := r.Plan.Compromise; c != nil {
+		out.Compromise = &reviewAnswered{c.Case, append([]string{}, c.Tokens...), append([]string{}, c.Weak...), c.Why}
 	}
 	out.Trusted = []reviewTrusted{}
 	for _, d := range r.Trusted {
@@ -124,6 +136,7 @@ func printReview(w io.Writer, r *review.Report) {
 	if p.Rehearsal {
 		fmt.Fprintln(w, "REHEARSAL: nothing of this can be published for real.")
 	}
+	printAnswered(w, p)
 	fmt.Fprintf(w, "Signing from %s\n          to %s\n", p.Opens.Format(tufmeta.TimeFormat), p.Closes.Format(tufmeta.TimeFormat))
 	fmt.Fprintln(w, "Marks: = stays, + is new, - goes, ~ changes.")
 	printTrusted(w, r)
@@ -142,6 +155,29 @@ func printReview(w io.Writer, r *review.Report) {
 		return
 	}
 	fmt.Fprintf(w, "To approve, a holder types its first four words:\n  %s\n", r.Event.Words())
+}
+
+// printAnswered says what a revocation answers: people approve that too.
+func printAnswered(w io.Writer, p *plan.Plan) {
+	c := p.Compromise
+	if c == nil {
+		return
+	}
+	wrapTo(w, "", "  ", fmt.Sprintf("Answers case %s: %s.", c.Case, tufmeta.Printable(c.Why)))
+	for _, list := range []struct {
+		what   string
+		tokens []string
+	}{{"In other hands: ", c.Tokens}, {"Weak, to be replaced: ", c.Weak}} {
+		var who []string
+		for _, name := range list.tokens {
+			if t, ok := p.Roster.Token(name); ok {
+				who = append(who, t.Describe())
+			}
+		}
+		if len(who) > 0 {
+			wrapTo(w, "  "+list.what, "    ", strings.Join(who, "; ")+".")
+		}
+	}
 }
 
 // printTrusted says what all of this goes on from, by the digest that was read

@@ -114,6 +114,9 @@ func newSigning(env *environment, dir string, o signOptions) (*signing, error) {
 	if !ok {
 		return nil, hint(fmt.Errorf("signing: the plan has no token %q", o.token), "the plan's tokens: %s", tokenNames(report))
 	}
+	if token.Compromised {
+		return nil, hint(fmt.Errorf("signing: the plan has the key of token %q in other hands, and this ceremony revokes it", o.token), "if that is wrong, the plan is: nothing is signed under it")
+	}
 	if token.Lost || token.Holder == "" {
 		return nil, hint(fmt.Errorf("signing: the plan has token %q as one that cannot sign: lost, or an online key", o.token), "if that is wrong, the plan is: nothing is signed under it")
 	}

@@ -85,8 +85,8 @@ func label(m assemble.Member) string {
 	switch {
 	case m.Token == nil:
 		return "key " + roster.Short(m.Fingerprint)
-	case m.Token.Lost:
-		return m.Token.Name + " (lost)"
+	case m.Token.Out() != "":
+		return m.Token.Name + " (" + m.Token.Out() + ")"
 	}
 	return m.Token.Name
 }

@@ -19,20 +19,22 @@ var street = []string{
 	"tufmeta", "durable", "check", "folder", // leaves
 	"roster", "plan", "evidence",
 	"quorum", "record", "inspect", // what several stages ask
+	"compromise", // what a plan for a revocation is made from
 	"draft", "review", "sign", "assemble", "verify", "bundle", "publish",
 }
 
 // apart are packages that share no path, though one comes before the other:
 // who checks does not ask who made, and who makes does not ask who checked.
 var apart = map[string][]string{
-	"inspect":  {"plan", "roster", "folder"},
-	"quorum":   {"plan"},
-	"review":   {"draft"},
-	"sign":     {"draft", "plan"},
-	"assemble": {"draft", "review", "plan"},
-	"verify":   {"draft", "sign", "plan"},
-	"bundle":   {"draft", "plan", "review", "sign", "assemble"},
-	"publish":  {"draft", "sign"},
+	"inspect":    {"plan", "roster", "folder"},
+	"quorum":     {"plan"},
+	"compromise": {"plan", "evidence", "quorum"},
+	"review":     {"draft", "compromise"},
+	"sign":       {"draft", "plan"},
+	"assemble":   {"draft", "review", "plan"},
+	"verify":     {"draft", "sign", "plan"},
+	"bundle":     {"draft", "plan", "review", "sign", "assemble"},
+	"publish":    {"draft", "sign"},
 }
 
 // devices are packages of hsm/ that know no device, and who may ask them:

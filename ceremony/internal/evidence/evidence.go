@@ -105,7 +105,7 @@ func (j *judge) asked() map[string]bool {
 	asked := map[string]bool{}
 	if j.plan.Root == nil {
 		for _, key := range keysOf(j.root, "targets") {
-			if t, ok := j.plan.Roster.ByFingerprint(key.Fingerprint()); ok && !t.Lost {
+			if t, ok := j.plan.Roster.ByFingerprint(key.Fingerprint()); ok && t.CanSign() {
 				asked[t.Name] = true
 			}
 		}

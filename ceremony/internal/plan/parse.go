@@ -53,6 +53,7 @@ type file struct {
 	Roles      *roles   `yaml:"roles"`
 	Targets    *targets `yaml:"targets"`
 	Lifetimes  *days    `yaml:"lifetimes"`
+	Compromise *answers `yaml:"compromise"`
 	Waivers    []waiver `yaml:"waivers"`
 }
 

@@ -29,11 +29,13 @@ const Format = "ceremony-plan-1"
 type Kind string
 
 // The occasions. Genesis makes version 1 of root and targets; Rotation the
-// next root, and targets where its keys change; Targets the next targets.
+// next root, and targets where its keys change; Targets the next targets;
+// Revocation is a rotation that answers a compromise.
 const (
-	Genesis  Kind = "genesis"
-	Rotation Kind = "rotation"
-	Targets  Kind = "targets"
+	Genesis    Kind = "genesis"
+	Rotation   Kind = "rotation"
+	Targets    Kind = "targets"
+	Revocation Kind = "revocation"
 )
 
 // Plan is a plan.yaml that has been read and found complete.
@@ -51,6 +53,7 @@ type Plan struct {
 	Root          *Root          // nil in a targets ceremony
 	Targets       *TargetsPlan   // nil where targets is not signed
 	Lifetimes     map[string]int // days, of snapshot and timestamp, for `publish --online-key`; nil where the plan has none
+	Compromise    *Compromise    // what this ceremony answers; nil where nothing is compromised
 	Waivers       []check.Waiver
 }
 

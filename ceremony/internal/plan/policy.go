@@ -79,6 +79,7 @@ func (v *validator) devices(f *file, p *Plan) {
 	v.moduleTimeout(f, p)
 	v.policy(f.Policy, p)
 	v.holders(f, p)
+	v.marks(f.Compromise, p)
 	owner := map[string]string{} // of a file in keys/
 	for _, t := range p.Roster.Tokens() {
 		owner[t.KeyFile] = "is the public key of token " + t.Name

@@ -26,7 +26,7 @@ func validate(f *file, at *locator) (*Plan, error) {
 	v := &validator{at: at}
 	p := &Plan{Kind: Kind(f.Kind), Repository: f.Repository, Rehearsal: f.Rehearsal}
 	v.want(f.Format == Format, "format", fmt.Sprintf("is %q", f.Format), formatRemedy)
-	v.want(slices.Contains([]Kind{Genesis, Rotation, Targets}, p.Kind), "kind", fmt.Sprintf("is %q", f.Kind), "write genesis, rotation or targets")
+	v.want(slices.Contains([]Kind{Genesis, Rotation, Targets, Revocation}, p.Kind), "kind", fmt.Sprintf("is %q", f.Kind), "write genesis, rotation, targets or revocation")
 	v.want(f.Repository != "", "repository", "is empty", "write the name by which people know the repository")
 	v.want(f.Repository == "" || repositoryName.MatchString(f.Repository) && !tufmeta.Padded(f.Repository), "repository", fmt.Sprintf("is %q", f.Repository), "write 60 letters at most, with no quotes and single spaces")
 	p.Opens = v.time("window.opens", f.Window.Opens)
@@ -34,6 +34,7 @@ func validate(f *file, at *locator) (*Plan, error) {
 	v.want(p.Closes.After(p.Opens), "window.closes", "is not after window.opens", "write when signing begins and when it must be done, in UTC")
 	v.want(!p.Closes.After(p.Opens.AddDate(0, 0, 31)), "window.closes", "is more than 31 days after window.opens", "a ceremony takes a day or a few; end it sooner")
 	v.devices(f, p)
+	v.compromise(f.Compromise, p)
 	v.sections(f, p)
 	v.waivers(f, p)
 	if v.err != nil {
@@ -117,7 +118,7 @@ func (v *validator) sections(f *file, p *Plan) {
 		v.want(f.Root != nil, "root", "is missing", "write root: with version and expires")
 		v.want(f.Roles != nil, "roles", "is missing", "write roles: with root, targets, snapshot and timestamp")
 	}
-	v.want(f.Targets != nil || p.Kind == Rotation, "targets", "is missing", "write targets: with version and expires")
+	v.want(f.Targets != nil || p.Kind == Rotation || p.Kind == Revocation, "targets", "is missing", "write targets: with version and expires")
 	if p.Kind == Genesis {
 		v.want(f.Root == nil || f.Root.Version == 1, "root.version", "is not 1", "a genesis makes version 1")
 		v.want(f.Targets == nil || f.Targets.Version == 1, "targets.version", "is not 1", "a genesis makes version 1")
@@ -128,6 +129,7 @@ func (v *validator) sections(f *file, p *Plan) {
 	if f.Root != nil {
 		v.want(f.Root.Version >= 1, "root.version", fmt.Sprintf("is %d", f.Root.Version), "write the version that is to be made, one more than the trusted one")
 		p.Root = &Root{Version: int64(f.Root.Version), Expires: v.time("root.expires", f.Root.Expires), Roles: map[string]Role{}}
+		v.left(f, p)
 		v.role(p, "root", f.Roles.Root)
 		v.role(p, "targets", f.Roles.Targets)
 		v.role(p, "snapshot", f.Roles.Snapshot)

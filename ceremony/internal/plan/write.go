@@ -32,6 +32,7 @@ func (p *Plan) Text() []byte {
 		w.line("")
 		w.line("module-timeout: %d  # seconds for which a PKCS#11 module may be silent before it is given up", p.ModuleTimeout/time.Second)
 	}
+	w.compromise(p)
 	w.holders(p)
 	w.online(p)
 	w.policy(p.Policy)

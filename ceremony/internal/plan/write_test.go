@@ -24,7 +24,7 @@ func TestTextRoundTrip(t *testing.T) {
 		p := randomPlan(random)
 		roundTrip(t, p)
 	}
-	for _, p := range []*plan.Plan{ceremonytest.GenesisPlan(), ceremonytest.RotationPlan()} {
+	for _, p := range []*plan.Plan{ceremonytest.GenesisPlan(), ceremonytest.RotationPlan(), revocationPlan()} {
 		roundTrip(t, p)
 	}
 }
@@ -62,6 +62,7 @@ func TestTextIsForPeople(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(ceremonytest.GenesisPlan().Text())
 	f.Add(ceremonytest.RotationPlan().Text())
+	f.Add(revocationPlan().Text())
 	random := rand.New(rand.NewPCG(20270112, 5))
 	f.Add(randomPlan(random).Text())
 	f.Add(asking().Text())

@@ -6,10 +6,13 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"tufceremony/ceremony/internal/assemble"
 	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -73,26 +76,56 @@ func (w *onlineWork) current(name, role string) *tufmeta.Snapshot {
 // on from; nothing where there is none. It must be signed under a root of the
 // repository, whether the newest or an earlier one: the version of a file that
 // somebody else has put there could be the last that clients will ever take.
-func (w *onlineWork) base(name, role string) (map[string]any, error) {
+//
+// Retired says that the root which vouches for it has none of the online keys of
+// the newest one: then versions do not go on from it.
+func (w *onlineWork) base(name, role string) (signed map[string]any, retired bool, err error) {
 	if _, ok := w.files[name]; !ok {
-		return map[string]any{}, nil
+		return map[string]any{}, false, nil
 	}
-	for _, r := range w.chain {
-		if _, err := w.files.read(name, role, r); err == nil {
-			env, err := tufmeta.ParseEnvelope(w.files[name])
-			if err != nil {
-				return nil, err
-			}
-			return env.Signed, nil
+	for _, r := range slices.Backward(w.chain) {
+		if _, err := w.files.read(name, role, r); err != nil {
+			continue
 		}
+		env, err := tufmeta.ParseEnvelope(w.files[name])
+		if err != nil {
+			return nil, false, err
+		}
+		return env.Signed, w.retired(r), nil
 	}
-	return nil, fmt.Errorf("metadata/%s is not signed under any root of the repository: put the last good one back, and find out who wrote it", name)
+	return nil, false, fmt.Errorf("metadata/%s is not signed under any root of the repository: put the last good one back, and find out who wrote it", name)
+}
+
+// retired reports whether no online key of a root is an online key of the newest
+// one, compared as public keys. Clients then drop both the timestamp and the
+// snapshot that they have been shown, so versions may begin anew; and they must,
+// since whoever had the old keys may have gone to the last version there is.
+// With one key kept clients keep what that key has signed: versions go on.
+func (w *onlineWork) retired(old root) bool {
+	had := onlineKeys(old)
+	return !slices.ContainsFunc(onlineKeys(w.newest), func(f string) bool { return slices.Contains(had, f) })
+}
+
+// has reports whether the file that a snapshot lists for a delegated role is
+// there, as it is listed. What a retired key has listed beyond that is not gone
+// on with.
+func (w *onlineWork) has(role string, entry any) bool {
+	listed, _ := entry.(map[string]any)
+	version, _ := listed["version"].(int64)
+	data, there := w.files[fileOf(strings.TrimSuffix(role, ".json"), version, w.newest)]
+	hashes, _ := listed["hashes"].(map[string]any)
+	sum, hashed := hashes["sha256"]
+	return there && (!hashed || sum == tufmeta.Digest(data))
+}
+
+func onlineKeys(r root) []string {
+	return slices.Concat(inspect.Fingerprints(r.Root, "snapshot"), inspect.Fingerprints(r.Root, "timestamp"))
 }
 
 // snapshot writes the next snapshot, unless a killed run has: then it takes
 // that one. It drops no file that the last one lists.
 func (w *onlineWork) snapshot(targetsVersion int64) (name string, version int64, fresh bool, err error) {
-	timestamp, err := w.base("timestamp.json", "timestamp")
+	timestamp, retired, err := w.base("timestamp.json", "timestamp")
 	if err != nil {
 		return "", 0, false, err
 	}
@@ -100,13 +133,17 @@ func (w *onlineWork) snapshot(targetsVersion int64) (name string, version int64,
 	if listed, ok := timestamp["meta"].(map[string]any); ok {
 		entry, _ := listed["snapshot.json"].(map[string]any)
 		version, _ := entry["version"].(int64)
-		if old, err = w.base(fileOf("snapshot", version, w.newest), "snapshot"); err != nil {
+		if old, _, err = w.base(fileOf("snapshot", version, w.newest), "snapshot"); err != nil {
 			return "", 0, false, err
 		}
 	}
 	meta := map[string]any{}
 	if listed, ok := old["meta"].(map[string]any); ok {
 		maps.Copy(meta, listed)
+	}
+	if retired {
+		old = map[string]any{}
+		maps.DeleteFunc(meta, func(role string, entry any) bool { return !w.has(role, entry) })
 	}
 	meta["targets.json"] = describe(w.files[fileOf("targets", targetsVersion, w.newest)], targetsVersion)
 	version, _ = old["version"].(int64)
@@ -124,9 +161,12 @@ func (w *onlineWork) snapshot(targetsVersion int64) (name string, version int64,
 }
 
 func (w *onlineWork) timestamp(snapshot string, version int64) error {
-	old, err := w.base("timestamp.json", "timestamp")
+	old, retired, err := w.base("timestamp.json", "timestamp")
 	if err != nil {
 		return err
+	}
+	if retired {
+		old = map[string]any{}
 	}
 	before, _ := old["version"].(int64)
 	meta := map[string]any{"snapshot.json": describe(w.files[snapshot], version)}

@@ -34,7 +34,7 @@ type Member struct {
 }
 
 // CanSign reports whether the plan has somebody who can sign with the key.
-func (m Member) CanSign() bool { return m.Token != nil && !m.Token.Lost }
+func (m Member) CanSign() bool { return m.Token != nil && m.Token.CanSign() }
 
 // TrustedRoot gives the newest root in trusted/, or nil in a genesis.
 func TrustedRoot(files folder.Files) (*tufmeta.Root, error) {

@@ -156,7 +156,7 @@ func (r *reviewer) devices() {
 			if argument := t.ModuleArgument(); argument != "" {
 				r.say("MODULE-ARGUMENT", t.Name, "its module is given the argument %q", tufmeta.Printable(argument))
 			}
-			if t.DeviceSerial() == "" && !t.Lost {
+			if t.DeviceSerial() == "" && t.CanSign() {
 				unknown = append(unknown, t.Name)
 			}
 		}

@@ -90,6 +90,7 @@ func Review(files folder.Files) (*Report, error) {
 	}
 	r.evidence()
 	r.people()
+	r.revoked()
 	r.event()
 	check.Draft.Weigh(r.results)
 	r.report.Results = check.Waive(append(r.trustedResults, r.results...), p.Waivers)

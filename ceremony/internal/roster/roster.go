@@ -38,7 +38,11 @@ type Token struct {
 	// the key, signed by its maker. Empty where there is none.
 	EvidenceFile string
 	Lost         bool // cannot sign any more: lost, broken, or its holder is gone
-	Key          *tufmeta.Key
+	// Compromised is a key in other hands: it is not counted on to sign, whoever
+	// can. Weak is one that is to be replaced and is still its holder's: it signs
+	// the threshold of the old root once more.
+	Compromised, Weak bool
+	Key               *tufmeta.Key
 }
 
 // Roster is everybody whom a plan names.
@@ -136,6 +140,20 @@ func (r *Roster) Who(fingerprint string) string {
 		return t.Describe()
 	}
 	return "unknown holder"
+}
+
+// CanSign reports whether the token is counted on to sign.
+func (t *Token) CanSign() bool { return !t.Lost && !t.Compromised }
+
+// Out says why a token does not sign, in a word for tables; empty where it does.
+func (t *Token) Out() string {
+	switch {
+	case t.Compromised:
+		return "in other hands"
+	case t.Lost:
+		return "lost"
+	}
+	return ""
 }
 
 // Describe says whose token this is, and which device.

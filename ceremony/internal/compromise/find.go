@@ -1,0 +1,158 @@
+package compromise
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// listed is a key of the trusted root, by its public key.
+type listed struct {
+	token *roster.Token
+	ids   []string // under which the root lists it
+	roles []string
+}
+
+// keys lists the keys of the four roles, once each, in the order of the root.
+func (a *Assessment) keys() []*listed {
+	var all []*listed
+	index := map[string]*listed{}
+	for _, name := range tufmeta.TopRoles {
+		for _, f := range inspect.Fingerprints(a.known.Root, name) {
+			l := index[f]
+			if l == nil {
+				t, ok := a.known.Roster.ByFingerprint(f)
+				if !ok {
+					continue
+				}
+				l = &listed{token: t}
+				index[f], all = l, append(all, l)
+			}
+			l.roles = append(l.roles, name)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(a.known.Root.Keys)) {
+		if l := index[a.known.Root.Keys[id].Fingerprint()]; l != nil {
+			l.ids = append(l.ids, id)
+		}
+	}
+	return all
+}
+
+// find adds what a selector selects. One that selects nothing is an error: it
+// is a slip, and the one whose name was meant goes on signing.
+func (a *Assessment) find(s Selector) error {
+	found := false
+	for _, l := range a.keys() {
+		if !a.selects(s, l) {
+			continue
+		}
+		found = true
+		a.add(s, l)
+	}
+	if found {
+		return nil
+	}
+	return &Error{fmt.Sprintf("looking for what is compromised: %q: %s", s.Typed, a.nothing(s)), a.there(s)}
+}
+
+func (a *Assessment) selects(s Selector, l *listed) bool {
+	t := l.token
+	switch s.kind {
+	case "key":
+		return t.Key.Fingerprint() == s.value || slices.Contains(l.ids, s.value)
+	case "holder":
+		return t.Holder != "" && t.Holder == s.value
+	case "device":
+		return t.DeviceSerial() == s.value || a.known.Firmware[t.Name].Serial == s.value
+	case "role":
+		return slices.Contains(l.roles, s.value)
+	case "firmware":
+		return t.Holder != "" && s.span.has(a.known.Firmware[t.Name])
+	}
+	return false
+}
+
+// add notes a key. Who has it in other hands has it, however weak it is.
+func (a *Assessment) add(s Selector, l *listed) {
+	weak := s.kind == "firmware"
+	h := a.hit(l.token)
+	if h == nil {
+		a.Hits = append(a.Hits, Hit{Token: l.token, Roles: l.roles, Weak: weak})
+		h = &a.Hits[len(a.Hits)-1]
+	}
+	h.Weak = h.Weak && weak
+	if !slices.Contains(h.By, s.Typed) {
+		h.By = append(h.By, s.Typed)
+	}
+}
+
+// nothing says why a selector selects nothing.
+func (a *Assessment) nothing(s Selector) string {
+	root := fmt.Sprintf("root %d", a.Root)
+	switch s.kind {
+	case "key":
+		return root + " has no such key"
+	case "holder":
+		if slices.ContainsFunc(a.known.Roster.Holders, func(h roster.Holder) bool { return h.Name == s.value }) {
+			return "the holder has no key in " + root
+		}
+		return "no holder of a key in " + root + " has that name"
+	case "device":
+		return "no key in " + root + " is known to be in a device of that serial"
+	case "role":
+		if t := a.known.Targets; t != nil && t.Delegations != nil && slices.ContainsFunc(t.Delegations.Roles, func(d tufmeta.Delegated) bool { return d.Name == s.value }) {
+			return "targets delegates that role, and its keys are changed there, by whoever makes delegations: root does not know them"
+		}
+		return root + " has no such role"
+	}
+	return "no device that has attested its firmware has one in that range"
+}
+
+// there names what can be selected in that way.
+func (a *Assessment) there(s Selector) string {
+	var list []string
+	add := func(text string) {
+		if text != "" && !slices.Contains(list, text) {
+			list = append(list, text)
+		}
+	}
+	for _, l := range a.keys() {
+		t := l.token
+		switch {
+		case s.kind == "key":
+			add(t.Key.Fingerprint() + " (" + t.Describe() + ")")
+		case s.kind == "role":
+			for _, role := range l.roles {
+				add(role)
+			}
+		case t.Holder == "":
+		case s.kind == "holder":
+			add(tufmeta.Printable(t.Holder))
+		case s.kind == "device" && t.DeviceSerial() != "":
+			add(tufmeta.Printable(t.DeviceSerial()) + " (" + tufmeta.Printable(t.Holder) + ")")
+		case s.kind == "firmware":
+			add(t.Describe() + ": " + a.firmware(t))
+		}
+	}
+	if len(list) == 0 {
+		return "nothing can be selected so: no device is known; --roster EARLIER says whose the keys are"
+	}
+	return fmt.Sprintf("root %d has: %s", a.Root, strings.Join(list, "; "))
+}
+
+func (a *Assessment) firmware(t *roster.Token) string {
+	f := a.known.Firmware[t.Name]
+	switch {
+	case f.Version == "" && f.Why != "":
+		return "unknown, " + f.Why
+	case f.Version == "":
+		return "unknown"
+	}
+	return f.Version
+}

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tufceremony/ceremony/internal/compromise"
+	"tufceremony/ceremony/internal/evidence"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// revocationOptions are those of init that speak of a compromise.
+type revocationOptions struct {
+	compromised []string
+	dryRun      bool
+	asJSON      bool
+}
+
+func (o *revocationOptions) flags(c *cobra.Command) {
+	c.Flags().StringArrayVar(&o.compromised, "compromised", nil, "of a revocation: what is compromised, a `SELECTOR`: "+compromise.Forms+"; may be repeated")
+	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "of a revocation: say what it would mean, and write nothing; DIR may be left out")
+	c.Flags().BoolVar(&o.asJSON, "json", false, "with --dry-run: for machines")
+}
+
+// usage says what is wrong with the command line, where the three have no use.
+func (o *revocationOptions) usage(kind plan.Kind) error {
+	revocation := kind == plan.Revocation
+	switch {
+	case revocation && len(o.compromised) == 0:
+		return errors.New("init: a revocation wants --compromised; where nothing is compromised, and a root has only expired (case E), it is an ordinary rotation: --kind rotation")
+	case !revocation && (len(o.compromised) > 0 || o.dryRun || o.asJSON):
+		return errors.New("init: --compromised, --dry-run and --json are of --kind revocation")
+	case o.asJSON && !o.dryRun:
+		return errors.New("init: --json goes with --dry-run")
+	}
+	return nil
+}
+
+// revocation is a compromise and what answers it, before anything is written.
+type revocation struct {
+	plan       *plan.Plan
+	files      folder.Files
+	root       *tufmeta.Root
+	targets    *tufmeta.Targets
+	assessment *compromise.Assessment
+}
+
+func runRevocation(env *environment, dir string, o initOptions) error {
+	r, err := assess(o, env.now().UTC().Truncate(time.Hour))
+	if err != nil {
+		return err
+	}
+	a := r.assessment
+	if !o.dryRun {
+		if err := r.answer(o); err != nil {
+			return err
+		}
+	}
+	event := compromise.Event{Dir: "DIR", Online: r.newOnline(a)}
+	if dir != "" {
+		event.Dir = filepath.ToSlash(filepath.Clean(dir))
+	}
+	a.Plan(event)
+	switch {
+	case o.asJSON:
+		return printJSON(env.out, assessmentJSON(a))
+	case o.dryRun:
+		printAssessment(env.out, a)
+		fmt.Fprintln(env.out, "\nThis was a dry run: nothing was written.")
+		return nil
+	}
+	return r.write(env, dir)
+}
+
+// assess reads what is trusted, and works out what the compromise means.
+func assess(o initOptions, now time.Time) (*revocation, error) {
+	var selectors []compromise.Selector
+	for _, typed := range o.compromised {
+		s, err := compromise.ParseSelector(typed)
+		if err != nil {
+			return nil, err
+		}
+		selectors = append(selectors, s)
+	}
+	r := &revocation{files: folder.Files{}}
+	known, had, err := earlier(o.roster)
+	if err != nil {
+		return nil, err
+	}
+	if r.root, err = takeRoots(r.files, o.roots, now); err != nil {
+		return nil, err
+	}
+	if r.targets, err = takeTargets(r.files, o.targets); err != nil {
+		return nil, err
+	}
+	r.plan = &plan.Plan{Kind: plan.Revocation, Opens: now, Closes: now.AddDate(0, 0, 7), Rehearsal: r.rehearsal(), Lifetimes: map[string]int{"snapshot": 7, "timestamp": 1}}
+	if known != nil {
+		r.plan.Repository = known.Repository
+	}
+	if err := plan.FillFrom(r.plan, r.root, known, now.AddDate(1, 0, 0), r.files); err != nil {
+		return nil, hint(fmt.Errorf("reading the trusted root: %w", err), "`ceremony inspect` shows its keys")
+	}
+	plan.CarryPolicy(r.plan, known, had, r.files)
+	r.bindKeys()
+	firmware := map[string]compromise.Firmware{}
+	for name, f := range evidence.Firmwares(r.plan, r.files, r.root) {
+		firmware[name] = compromise.Firmware(f)
+	}
+	r.assessment, err = compromise.Assess(compromise.Known{Root: r.root, Roster: &r.plan.Roster, Firmware: firmware, Targets: r.targets, Now: now}, selectors)
+	return r, err
+}
+
+// bindKeys gives each token the key that the root lists, of whatever type: what
+// a compromise means is known before anybody drafts, who reads keys/ again.
+func (r *revocation) bindKeys() {
+	byFingerprint := map[string]*tufmeta.Key{}
+	for _, key := range r.root.Keys {
+		byFingerprint[key.Fingerprint()] = key
+	}
+	for _, t := range r.plan.Roster.Tokens() {
+		public, err := tufmeta.ParsePEM(r.files[t.KeyFile])
+		if err != nil {
+			continue
+		}
+		if fingerprint, err := tufmeta.Fingerprint(public); err == nil {
+			t.Key = byFingerprint[fingerprint]
+		}
+	}
+}
+
+// rehearsal reports whether the trusted root is of a rehearsal: what goes on
+// from it can be nothing else.
+func (r *revocation) rehearsal() bool {
+	for _, name := range r.files.Names(folder.Trusted) {
+		if env, err := tufmeta.ParseEnvelope(r.files[name]); err == nil && tufmeta.IsRehearsal(env.Signed) {
+			return true
+		}
+	}
+	return false
+}
+
+// answer completes the plan.
+func (r *revocation) answer(o initOptions) error {
+	a := r.assessment
+	r.plan.Revoke(&plan.Compromise{Case: a.Case, Tokens: a.Tokens(), Weak: a.Weak(), Why: strings.Join(o.compromised, " ")}, a.Online())
+	if a.OutOfBand() {
+		r.plan.Anew(r.targets)
+		for _, name := range r.files.Names(folder.Trusted) {
+			delete(r.files, name)
+		}
+		if o.add == "" {
+			return nil
+		}
+		listed := r.plan.Targets.Add
+		err := fillTargets(r.plan, nil, r.plan.Root.Expires, o.add)
+		r.plan.Targets.Add = merged(listed, r.plan.Targets.Add)
+		return err
+	}
+	if a.SignsTargets() && r.targets != nil || o.add != "" {
+		return fillTargets(r.plan, r.targets, r.plan.Root.Expires, o.add)
+	}
+	return nil
+}
+
+// merged lists files once each; of two of one path the later counts.
+func merged(old, more []plan.File) []plan.File {
+	byPath := map[string]plan.File{}
+	for _, f := range slices.Concat(old, more) {
+		byPath[f.Path] = f
+	}
+	var all []plan.File
+	for _, name := range slices.Sorted(maps.Keys(byPath)) {
+		all = append(all, byPath[name])
+	}
+	return all
+}
+
+// newOnline names the files of the online keys that are still to be made.
+func (r *revocation) newOnline(a *compromise.Assessment) []string {
+	if !a.Online() {
+		return nil
+	}
+	if r.plan.Compromise == nil { // a dry run makes a plan too, and throws it away
+		r.plan.Revoke(&plan.Compromise{Tokens: a.Tokens(), Weak: a.Weak()}, true)
+	}
+	var files []string
+	for _, t := range r.plan.Roster.Online {
+		if _, there := r.files[t.KeyFile]; !there {
+			files = append(files, t.KeyFile)
+		}
+	}
+	return files
+}
+
+// The pages that lie beside the plan, for people. They are no part of the
+// event: nothing is decided by them.
+const (
+	stepsPage    = "STEPS.md"
+	bulletinPage = "BULLETIN.md"
+)
+
+func (r *revocation) write(env *environment, dir string) error {
+	a := r.assessment
+	var page strings.Builder
+	printAssessment(guard{&page}, a)
+	r.files[stepsPage] = []byte("# " + page.String())
+	if a.OutOfBand() {
+		r.files[bulletinPage] = []byte(bulletin(r.plan))
+	}
+	r.files[folder.Plan] = r.plan.Text()
+	if err := writeFolder(dir, r.files); err != nil {
+		return err
+	}
+	printAssessment(env.out, a)
+	fmt.Fprintln(env.out)
+	if a.OutOfBand() {
+		wrapTo(env.out, "", "", fmt.Sprintf("Made no root %d: it would restore nothing. Made %s for a new first root instead, version 1, and %s to fill in.", a.Root+1, path.Join(dir, folder.Plan), path.Join(dir, bulletinPage)))
+	} else {
+		fmt.Fprintf(env.out, "Made %s for a %s ceremony.\n", filepath.Join(dir, folder.Plan), r.plan.Kind)
+	}
+	for _, file := range r.newOnline(a) {
+		fmt.Fprintf(env.out, "Wanted: %s, a new online key.\n", filepath.Join(dir, filepath.FromSlash(file)))
+	}
+	fmt.Fprintf(env.out, "Next: step 1 above, which stands in %s too.\n", filepath.Join(dir, stepsPage))
+	return nil
+}
+
+func bulletin(p *plan.Plan) string {
+	name := p.Repository
+	if name == "" {
+		name = "REPOSITORY"
+	}
+	return fmt.Sprintf(bulletinText, tufmeta.Printable(name))
+}
+
+// bulletinText is filled in by people; what stands in brackets is theirs.
+const bulletinText = `# %s: the trusted root is replaced
+
+Published [DATE, TIME UTC] by [NAMES], who have each published it by a way of
+their own: [WHERE].
+
+## What happened
+
+[WHEN] [WHICH KEYS] of the root of this repository [were stolen, were lost, cannot
+be excluded to have been copied]. The old root cannot be trusted any more, and no
+update of it can mend that: whoever has the keys can sign updates too.
+
+Affected: everything that clients took from the repository after [WHEN].
+Not affected: [WHAT].
+
+## What you must do
+
+1. Take nothing from the repository until you have done the rest.
+2. Get the new root.json from [WHERE]. Print its SHA-256: sha256sum root.json
+3. Compare it with the one below, from two places at least. All of it.
+4. Put it where your client has the old root.json.
+5. Remove the folder in which your client keeps metadata.
+6. [WHAT TO DO ABOUT WHAT WAS INSTALLED IN THE MEANTIME]
+
+## The new root
+
+SHA-256 of root.json:
+
+    [64 DIGITS, FROM ceremony inspect root.json]
+
+The same in words, to be read aloud:
+
+    [32 WORDS, FROM ceremony inspect root.json]
+
+It expires on [DATE]. The next bulletin will be published [WHERE] on [DATE].
+Questions: [WHOM TO ASK, BY A WAY THAT IS NOT THE REPOSITORY]
+`
