@@ -14,6 +14,7 @@ import (
 	"tufceremony/ceremony/internal/draft"
 	"tufceremony/ceremony/internal/durable"
 	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/quorum"
 	"tufceremony/ceremony/internal/record"
 	"tufceremony/ceremony/internal/review"
@@ -49,6 +50,9 @@ func runDraft(env *environment, dir string) error {
 	if err := plannedDevices(p); err != nil {
 		return err
 	}
+	if err := free(p, files, dir); err != nil {
+		return err
+	}
 	payloads, err := draft.Payloads(p, files)
 	if err != nil {
 		return hint(err, "compare plan.yaml with what lies in %s", filepath.Join(dir, folder.Trusted))
@@ -70,6 +74,22 @@ func runDraft(env *environment, dir string) error {
 		return draftHint(err, check.Refusals(report.Results))
 	}
 	return writeDraft(env, dir, files, payloads, report)
+}
+
+// free refuses to draft what was given up, or was signed before in another
+// event that the plan does not name.
+func free(p *plan.Plan, files folder.Files, dir string) error {
+	if err := check.Refuse(aborted(files)); err != nil {
+		return err
+	}
+	return supersedeHint(check.Refuse(review.SignedBefore(p, files)), dir)
+}
+
+func supersedeHint(err error, dir string) error {
+	if err == nil {
+		return nil
+	}
+	return &hinted{err, fmt.Sprintf("find out what became of those signatures; then make a new folder, whose plan names the event: `ceremony init NEW --supersedes %s` with what else init was given", dir)}
 }
 
 // draftHint says what the planner does about a refusal; the table speaks to

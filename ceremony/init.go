@@ -27,6 +27,7 @@ type initOptions struct {
 	targets string
 	roster  string
 	add     string
+	old     string // the folder of an event that was given up
 }
 
 func initCommand(env *environment) *cobra.Command {
@@ -54,6 +55,7 @@ names the next field that is still open.`,
 	c.Flags().StringVar(&o.targets, "trusted-targets", "", "the published targets `FILE` to go on from")
 	c.Flags().StringVar(&o.roster, "roster", "", "take names, devices and what is asked of them from this earlier ceremony `FOLDER` or bundle")
 	c.Flags().StringVar(&o.add, "add", "", "list the files below `FOLDER` as targets to add")
+	c.Flags().StringVar(&o.old, "supersedes", "", "take the place of the event in this ceremony `FOLDER`, which was given up: its record comes along, and the plan names it")
 	return c
 }
 
@@ -88,6 +90,10 @@ func runInit(env *environment, dir string, o initOptions) error {
 	if err := fillTargets(p, old, expires, o.add); err != nil {
 		return err
 	}
+	supersedes, err := supersede(p, files, o.old)
+	if err != nil {
+		return err
+	}
 	// The plan comes last: a folder that has one is complete.
 	files[folder.Plan] = p.Text()
 	names := slices.Sorted(maps.Keys(files))
@@ -103,6 +109,9 @@ func runInit(env *environment, dir string, o initOptions) error {
 	fmt.Fprintf(env.out, "Made %s for a %s ceremony.\n", filepath.Join(dir, folder.Plan), p.Kind)
 	if root == nil {
 		fmt.Fprintln(env.out, "Put each public key into keys/, as PEM, under the name that the plan gives.")
+	}
+	for _, advice := range supersedes {
+		wrapTo(env.out, "", "", advice)
 	}
 	fmt.Fprintln(env.out, "Edit the plan until it says what you have decided, and read it aloud.")
 	fmt.Fprintf(env.out, "Next: ceremony draft %s\n", dir)

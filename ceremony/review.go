@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/review"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -85,24 +86,25 @@ type reviewTrusted struct {
 }
 
 type reviewReport struct {
-	Kind       string           `json:"kind"`
-	Repository string           `json:"repository"`
-	Rehearsal  bool             `json:"rehearsal"`
-	Opens      string           `json:"opens"`
-	Closes     string           `json:"closes"`
-	Event      string           `json:"event"`
-	EventWords string           `json:"event_words"`
-	Trusted    []reviewTrusted  `json:"trusted"`
-	Documents  []reviewDocument `json:"documents"`
-	Devices    []reportDevice   `json:"devices"`
-	Findings   []check.Result   `json:"findings"`
+	Kind       string            `json:"kind"`
+	Repository string            `json:"repository"`
+	Rehearsal  bool              `json:"rehearsal"`
+	Opens      string            `json:"opens"`
+	Closes     string            `json:"closes"`
+	Event      string            `json:"event"`
+	EventWords string            `json:"event_words"`
+	Trusted    []reviewTrusted   `json:"trusted"`
+	Documents  []reviewDocument  `json:"documents"`
+	Devices    []reportDevice    `json:"devices"`
+	Supersedes []plan.Superseded `json:"supersedes,omitempty"`
+	Findings   []check.Result    `json:"findings"`
 }
 
 func reviewJSON(r *review.Report) reviewReport {
 	out := reviewReport{
 		Kind: string(r.Plan.Kind), Repository: r.Plan.Repository, Rehearsal: r.Plan.Rehearsal,
 		Opens: r.Plan.Opens.Format(tufmeta.TimeFormat), Closes: r.Plan.Closes.Format(tufmeta.TimeFormat),
-		Event: r.Event.String(), EventWords: tufmeta.Words(r.Event[:]), Devices: devicesJSON(r.Devices), Findings: r.Results,
+		Event: r.Event.String(), EventWords: tufmeta.Words(r.Event[:]), Devices: devicesJSON(r.Devices), Supersedes: r.Plan.Supersedes, Findings: r.Results,
 	}
 	if out.Findings == nil {
 		out.Findings = []check.Result{}
@@ -124,6 +126,8 @@ func printReview(w io.Writer, r *review.Report) {
 	if p.Rehearsal {
 		fmt.Fprintln(w, "REHEARSAL: nothing of this can be published for real.")
 	}
+	printAborted(w, r.Results)
+	printSupersedes(w, p)
 	fmt.Fprintf(w, "Signing from %s\n          to %s\n", p.Opens.Format(tufmeta.TimeFormat), p.Closes.Format(tufmeta.TimeFormat))
 	fmt.Fprintln(w, "Marks: = stays, + is new, - goes, ~ changes.")
 	printTrusted(w, r)

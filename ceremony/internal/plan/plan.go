@@ -52,6 +52,7 @@ type Plan struct {
 	Targets       *TargetsPlan   // nil where targets is not signed
 	Lifetimes     map[string]int // days, of snapshot and timestamp, for `publish --online-key`; nil where the plan has none
 	Waivers       []check.Waiver
+	Supersedes    []Superseded // events that were given up
 }
 
 // Root is the root to be made. Roles has all four top-level roles.
