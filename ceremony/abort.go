@@ -56,7 +56,7 @@ func runAbort(env *environment, dir, reason string) error {
 			fmt.Fprintln(env.out, "Aborted before, for the same reason. Nothing was changed.")
 			return nil
 		}
-		return hint(check.Refuse(review.Aborted(chains, event.String())), "it stays aborted for the reason on record")
+		return &hinted{check.Refuse(review.Aborted(chains, event.String())), "it stays aborted, for the reason on record"}
 	}
 	showAbort(env.out, files, chains, reason)
 	words, err := env.ask.Line("Type the first four words of the event ID to abort it: ")

@@ -112,7 +112,7 @@ func draftHint(err error, refusals []check.Result) error {
 }
 
 // draftedBefore is what to do about a plan that was edited after drafting.
-const draftedBefore = "somebody may have signed what was drafted before: make a new folder with `ceremony init`, or, if nobody has signed, remove payload/ and record/ and draft again"
+const draftedBefore = "somebody may have signed what was drafted before: make a new folder with `ceremony init NEW --supersedes DIR`, or, if nobody has signed, remove payload/ and record/ and draft again"
 
 // unchanged refuses to draft beside, or in the place of, other payloads.
 func unchanged(files, payloads folder.Files) error {

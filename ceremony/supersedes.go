@@ -78,6 +78,7 @@ func eventsOf(files folder.Files, chains []record.Chain) []string {
 // printSupersedes names the events of which no signature may be published.
 func printSupersedes(w io.Writer, p *plan.Plan) {
 	for _, s := range p.Supersedes {
-		wrapTo(w, "This event supersedes ", "  ", fmt.Sprintf("event %s: %s", s.Event, tufmeta.Printable(s.Reason)))
+		wrapTo(w, "", "  ", "This event supersedes one that was given up: "+tufmeta.Printable(s.Reason))
+		fmt.Fprintf(w, "    %s\n", s.Event)
 	}
 }
