@@ -19,7 +19,7 @@ var street = []string{
 	"tufmeta", "durable", "check", "folder", // leaves
 	"roster", "plan", "evidence",
 	"quorum", "record", "inspect", // what several stages ask
-	"draft", "review", "sign", "assemble", "verify", "bundle", "publish",
+	"draft", "review", "sign", "assemble", "verify", "bundle", "publish", "schedule",
 }
 
 // apart are packages that share no path, though one comes before the other:
@@ -33,6 +33,7 @@ var apart = map[string][]string{
 	"verify":   {"draft", "sign", "plan"},
 	"bundle":   {"draft", "plan", "review", "sign", "assemble"},
 	"publish":  {"draft", "sign"},
+	"schedule": {"draft", "sign", "assemble", "publish"},
 }
 
 // devices are packages of hsm/ that know no device, and who may ask them:
