@@ -141,6 +141,7 @@ func (d *docs) json(t *testing.T) {
 		{"review", "--json", at("coordinator/rotation")},
 		{"status", "--json", at("coordinator/rotation")},
 		{"verify", "--json", "--at", "2027-12-31T09:00:00Z", at("rotation.bundle"), "--trusted-root", at("repository/root.json")},
+		{"schedule", "--json", at("repository"), at("genesis.bundle"), "--margin", "60d", "--roster", at("rotation.bundle")},
 		{"checks", "--json"},
 	} {
 		var screen bytes.Buffer

@@ -27,6 +27,8 @@ import (
 //	sh                 Lines are commands: a script of the project, or a
 //	                   `ceremony` command line, which must parse.
 //	sh softhsm         The block is run as one script, where SoftHSM is.
+//	sh crontab         The commands are run as cron does, on a quiet day and on
+//	                   one inside the margin.
 //	sh module          Functions of scripts/modules, copied by this test.
 //	console rehearsal  An excerpt of what `ceremony rehearse` prints.
 //	console yubikeys   The same with --piv, where virtual YubiKeys can be had.
@@ -112,6 +114,7 @@ func TestDocs(t *testing.T) {
 	t.Run("claims", docsClaims)
 	t.Run("design", docsDesign)
 	t.Run("SoftHSM", docsSoftHSM)
+	t.Run("crontab", d.crontab)
 }
 
 // docs is the rehearsal that the documents show.

@@ -120,18 +120,14 @@ func scheduled(sources *schedule.Sources, name string) error {
 		return hint(fmt.Errorf("scheduling: %q is a ceremony folder", name), "what counts is what is published: name the repository, or the bundle; --roster takes names from a ceremony folder")
 	}
 	var files []string
-	for _, pattern := range []string{"*.json", folder.Metadata + "/*.json"} {
-		found, err := filepath.Glob(filepath.Join(globQuote(name), filepath.FromSlash(pattern)))
-		if err != nil {
-			return fmt.Errorf("scheduling: %w", err)
-		}
-		files = append(files, found...)
+	if entries, err := os.ReadDir(filepath.Join(name, folder.Metadata)); err == nil {
+		sources.Whole = true
+		files = append(metadataIn(filepath.Join(name, folder.Metadata), entries), filepath.Join(name, "root.json"))
+	} else if entries, err := os.ReadDir(name); err == nil {
+		files = metadataIn(name, entries)
 	}
 	if len(files) == 0 {
 		return hint(fmt.Errorf("scheduling: %q has no metadata in it", name), "name the folder that has root.json and metadata/ in it")
-	}
-	if _, err := os.Stat(filepath.Join(name, folder.Metadata)); err == nil {
-		sources.Whole = true
 	}
 	for _, file := range files {
 		if err := scheduledFile(sources, file); err != nil {
@@ -141,12 +137,14 @@ func scheduled(sources *schedule.Sources, name string) error {
 	return nil
 }
 
-// globQuote has a folder's name mean itself.
-func globQuote(name string) string {
-	if filepath.Separator == '\\' {
-		return name // where no name can have the characters
+func metadataIn(dir string, entries []os.DirEntry) []string {
+	var files []string
+	for _, e := range entries {
+		if !e.IsDir() && strings.HasSuffix(e.Name(), ".json") && !strings.HasPrefix(e.Name(), ".") {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
 	}
-	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(name)
+	return files
 }
 
 func scheduledFile(sources *schedule.Sources, name string) error {

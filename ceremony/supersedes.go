@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 
 	"tufceremony/ceremony/internal/check"
@@ -37,6 +38,9 @@ func supersede(p *plan.Plan, files folder.Files, dir string) (advice []string, e
 		return nil, hint(fmt.Errorf("superseding %q: nothing was drafted there", dir), "leave --supersedes out: no signature of it can exist")
 	}
 	for _, event := range events {
+		if !wholeID.MatchString(event) {
+			return nil, check.Refused("RECORD-BROKEN", folder.Record, "it speaks of an event \"%s\", which is no event ID", tufmeta.Printable(event))
+		}
 		reason, _ := before.Superseded(event)
 		p.Supersedes = append(p.Supersedes, plan.Superseded{Event: event, Reason: reason})
 	}
@@ -49,6 +53,8 @@ func supersede(p *plan.Plan, files folder.Files, dir string) (advice []string, e
 	}
 	return advice, nil
 }
+
+var wholeID = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // eventsOf lists the events that a folder knows of: on record, in signatures,
 // and the one that lies there.
