@@ -41,11 +41,11 @@ func runMerge(env *environment, dir string, from []string) error {
 		if err != nil {
 			return err
 		}
-		copy := copied{name: other, outdated: theirs.Event() != c.Event}
-		if !copy.outdated && len(aborted(theirs)) > len(aborted(files)) {
-			copy.news = []string{"the event was given up there"}
+		origin := copied{name: other, outdated: theirs.Event() != c.Event}
+		if !origin.outdated && len(aborted(theirs)) > len(aborted(files)) {
+			origin.news = []string{"the event was given up there"}
 		}
-		m.copies = append(m.copies, copy)
+		m.copies = append(m.copies, origin)
 		m.signatures(other, theirs)
 		m.records(other, theirs)
 	}
