@@ -51,8 +51,8 @@ one bundle that any stranger can verify. Begin with "ceremony rehearse".`,
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", width)))
 	for _, c := range []*cobra.Command{
-		initCommand(env), draftCommand(env), reviewCommand(env), signCommand(env), statusCommand(env), mergeCommand(env),
-		sealCommand(env), verifyCommand(env), publishCommand(env), inspectCommand(env), tokenCommand(env), checksCommand(env), rehearseCommand(env),
+		initCommand(env), draftCommand(env), reviewCommand(env), signCommand(env), statusCommand(env), mergeCommand(env), abortCommand(env),
+		sealCommand(env), verifyCommand(env), publishCommand(env), inspectCommand(env), scheduleCommand(env), tokenCommand(env), checksCommand(env), rehearseCommand(env),
 	} {
 		adapt(c)
 		root.AddCommand(c)

@@ -28,7 +28,7 @@ func docsCommands(t *testing.T) {
 						t.Errorf("%s:%d: %q: %v", b.file, b.line, line, err)
 					}
 				}
-			case "console session", "console rehearsal", "console yubikeys", "console module", "console hsm", "sh softhsm", "sh module", "":
+			case "console session", "console rehearsal", "console yubikeys", "console module", "console hsm", "sh softhsm", "sh module", "sh crontab", "":
 			default:
 				t.Errorf("%s:%d: nothing is known of blocks of sort %q", b.file, b.line, b.kind)
 			}

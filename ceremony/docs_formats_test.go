@@ -142,6 +142,7 @@ func (d *docs) json(t *testing.T) {
 		{"status", "--json", at("coordinator/rotation")},
 		{"verify", "--json", "--at", "2027-12-31T09:00:00Z", at("rotation.bundle"), "--trusted-root", at("repository/root.json")},
 		{"init", "--kind", "revocation", "--trusted-root", at("repository/metadata/2.root.json"), "--compromised", "role:timestamp", "--dry-run", "--json"},
+		{"schedule", "--json", at("repository"), at("genesis.bundle"), "--margin", "60d", "--roster", at("rotation.bundle")},
 		{"checks", "--json"},
 	} {
 		var screen bytes.Buffer

@@ -28,6 +28,8 @@ import (
 //	sh                 Lines are commands: a script of the project, or a
 //	                   `ceremony` command line, which must parse.
 //	sh softhsm         The block is run as one script, where SoftHSM is.
+//	sh crontab         The commands are run as cron does, on a quiet day and on
+//	                   one inside the margin.
 //	sh module          Functions of scripts/modules, copied by this test.
 //	console module     Each line MODULE$ COMMAND is run by a shell in which
 //	                   scripts/modules has made a token of that module, where it
@@ -125,6 +127,7 @@ func TestDocs(t *testing.T) {
 	t.Run("design", docsDesign)
 	t.Run("HSM", docsHSM)
 	t.Run("SoftHSM", docsSoftHSM)
+	t.Run("crontab", d.crontab)
 }
 
 // docs is the rehearsal that the documents show.

@@ -14,6 +14,7 @@ import (
 	"tufceremony/ceremony/internal/draft"
 	"tufceremony/ceremony/internal/durable"
 	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/quorum"
 	"tufceremony/ceremony/internal/record"
 	"tufceremony/ceremony/internal/review"
@@ -50,6 +51,9 @@ func runDraft(env *environment, dir string) error {
 	if err := plannedDevices(p); err != nil {
 		return err
 	}
+	if err := free(p, files, dir); err != nil {
+		return err
+	}
 	payloads, err := draft.Payloads(p, files)
 	if err != nil {
 		return hint(err, "compare plan.yaml with what lies in %s", filepath.Join(dir, folder.Trusted))
@@ -72,6 +76,22 @@ func runDraft(env *environment, dir string) error {
 		return draftHint(err, check.Refusals(report.Results))
 	}
 	return writeDraft(env, dir, files, payloads, report)
+}
+
+// free refuses to draft what was given up, or was signed before in another
+// event that the plan does not name.
+func free(p *plan.Plan, files folder.Files, dir string) error {
+	if err := check.Refuse(aborted(files)); err != nil {
+		return err
+	}
+	return supersedeHint(check.Refuse(review.SignedBefore(p, files)), dir)
+}
+
+func supersedeHint(err error, dir string) error {
+	if err == nil {
+		return nil
+	}
+	return &hinted{err, fmt.Sprintf("find out what became of those signatures; then make a new folder, whose plan names the event: `ceremony init NEW --supersedes %s` with what else init was given", dir)}
 }
 
 // draftHint says what the planner does about a refusal; the table speaks to
@@ -97,7 +117,7 @@ func draftHint(err error, refusals []check.Result) error {
 }
 
 // draftedBefore is what to do about a plan that was edited after drafting.
-const draftedBefore = "somebody may have signed what was drafted before: make a new folder with `ceremony init`, or, if nobody has signed, remove payload/ and record/ and draft again"
+const draftedBefore = "somebody may have signed what was drafted before: make a new folder with `ceremony init NEW --supersedes DIR`, or, if nobody has signed, remove payload/ and record/ and draft again"
 
 // unchanged refuses to draft beside, or in the place of, other payloads.
 func unchanged(files, payloads folder.Files) error {

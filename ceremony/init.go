@@ -29,6 +29,7 @@ type initOptions struct {
 	roster  string
 	add     string
 	revocationOptions
+	old     string // the folder of an event that was given up
 }
 
 func initCommand(env *environment) *cobra.Command {
@@ -70,6 +71,7 @@ if holder-3's key is stolen tonight?`,
 	c.Flags().StringVar(&o.roster, "roster", "", "take names, devices and what is asked of them from this earlier ceremony `FOLDER` or bundle")
 	c.Flags().StringVar(&o.add, "add", "", "list the files below `FOLDER` as targets to add")
 	o.flags(c)
+	c.Flags().StringVar(&o.old, "supersedes", "", "take the place of the event in this ceremony `FOLDER`, which was given up: its record comes along, and the plan names it")
 	return c
 }
 
@@ -105,6 +107,10 @@ func runInit(env *environment, dir string, o initOptions) error {
 	if err := fillTargets(p, old, expires, o.add); err != nil {
 		return err
 	}
+	supersedes, err := supersede(p, files, o.old)
+	if err != nil {
+		return err
+	}
 	files[folder.Plan] = p.Text()
 	if err := writeFolder(dir, files); err != nil {
 		return err
@@ -112,6 +118,9 @@ func runInit(env *environment, dir string, o initOptions) error {
 	fmt.Fprintf(env.out, "Made %s for a %s ceremony.\n", filepath.Join(dir, folder.Plan), p.Kind)
 	if root == nil {
 		fmt.Fprintln(env.out, "Put each public key into keys/, as PEM, under the name that the plan gives.")
+	}
+	for _, advice := range supersedes {
+		wrapTo(env.out, "", "", advice)
 	}
 	fmt.Fprintln(env.out, "Edit the plan until it says what you have decided, and read it aloud.")
 	fmt.Fprintf(env.out, "Next: ceremony draft %s\n", dir)

@@ -28,7 +28,8 @@ func inspectCommand(env *environment) *cobra.Command {
 put in version order and checked as a chain, whatever order they are named in;
 other files are checked under the newest of them that they satisfy. Exit status 1
 where the JSON is refused, a file does not reach its threshold, or a link of the
-chain is missing or invalid. Findings, expiry included, do not change it.`,
+chain is missing or invalid, or two files of one role and version say different
+things. Findings, expiry included, do not change it.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			when, err := judgeAt(env, at)
@@ -39,11 +40,15 @@ chain is missing or invalid. Findings, expiry included, do not change it.`,
 			if err != nil {
 				return err
 			}
+			if err := i.copies(); err != nil {
+				return err
+			}
 			if i.chain, err = inspect.Chain(i.roots, when); err != nil {
 				return hint(err, "the file is not used any further; `ceremony checks` explains JSON-STRICT")
 			}
 			i.at = when
 			i.judgeOthers(when)
+			i.equivocation()
 			if asJSON {
 				err = printJSON(env.out, i.json())
 			} else {
@@ -52,7 +57,9 @@ chain is missing or invalid. Findings, expiry included, do not change it.`,
 			if err != nil {
 				return err
 			}
-			if err := check.Refuse(append(i.chain.Broken, i.broken...)); err != nil {
+			if err := check.Refuse(append(i.chain.Broken, i.broken...)); err != nil && slices.ContainsFunc(i.broken, isEquivocation) {
+				return &hinted{err, "publish and trust neither until it is known how both came to be; `ceremony checks EQUIVOCATION` says more"}
+			} else if err != nil {
 				return &hinted{err, "trust none of it on this evidence; name every root from the first to the last, as they were published"}
 			}
 			return nil
@@ -66,6 +73,7 @@ chain is missing or invalid. Findings, expiry included, do not change it.`,
 type inspection struct {
 	roots  []inspect.File
 	others []other
+	again  []again
 	chain  *inspect.Roots
 	broken []check.Result
 	at     time.Time // at which expiry is judged
@@ -168,6 +176,7 @@ func (i *inspection) print(w io.Writer) {
 		}
 		printFound(w, o.found)
 	}
+	i.printAgain(w)
 	i.printDigest(w)
 	i.printFirst(w)
 	switch n := len(i.chain.Links); {

@@ -86,7 +86,10 @@ func TestScripts(t *testing.T) {
 			e.Setenv(clockVariable, rehearsed)
 			e.Setenv("GORACE", os.Getenv("GORACE"))
 			e.Setenv("SHARED", sharedData())
-			return nil
+			docs, err := filepath.Abs(docsDir)
+			e.Setenv("DOCS", docs)
+			e.Setenv("PYTHONDONTWRITEBYTECODE", "1")
+			return err
 		},
 		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

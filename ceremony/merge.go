@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strings"
 
@@ -11,8 +12,8 @@ import (
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/durable"
 	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/record"
-	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/sign"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -34,13 +35,17 @@ func runMerge(env *environment, dir string, from []string) error {
 	if err != nil {
 		return err
 	}
-	m := &merging{files: files, c: c, roster: &p.Roster, take: map[string][]byte{}}
+	m := &merging{files: files, c: c, plan: p, take: map[string][]byte{}}
 	for _, other := range from {
 		theirs, err := readFolder(other)
 		if err != nil {
 			return err
 		}
-		m.copies = append(m.copies, copied{name: other, outdated: theirs.Event() != c.Event})
+		origin := copied{name: other, outdated: theirs.Event() != c.Event}
+		if !origin.outdated && len(aborted(theirs)) > len(aborted(files)) {
+			origin.news = []string{"the event was given up there"}
+		}
+		m.copies = append(m.copies, origin)
 		m.signatures(other, theirs)
 		m.records(other, theirs)
 	}
@@ -51,13 +56,13 @@ func runMerge(env *environment, dir string, from []string) error {
 type copied struct {
 	name     string
 	outdated bool     // it is of another event
-	signed   []string // "holder-1 signed 1.root"
+	news     []string // "holder-1 signed 1.root"
 }
 
 type merging struct {
 	files   folder.Files
 	c       *assemble.Collection
-	roster  *roster.Roster
+	plan    *plan.Plan
 	copies  []copied
 	take    map[string][]byte // by path; order has the paths as they came
 	order   []string
@@ -86,11 +91,11 @@ func (m *merging) signatures(other string, theirs folder.Files) {
 		}
 		switch bad := m.c.Judge(name, data); {
 		case bad != nil:
-			m.drop(other, *bad)
+			m.drop(other, m.superseded(*bad, name, data))
 		case !ok:
 			m.add(name, data)
 			here := &m.copies[len(m.copies)-1]
-			here.signed = append(here.signed, m.who(name, data))
+			here.news = append(here.news, m.who(name, data))
 		case string(have) != string(data) && m.c.Judge(name, have) != nil:
 			m.drop("this folder", check.New("SIG-INVALID", name, "it is damaged or planted, and stands in the way of a good one from %s: remove it, and merge again", tufmeta.Printable(other)))
 		case string(have) != string(data):
@@ -105,7 +110,7 @@ func (m *merging) who(name string, data []byte) string {
 	v := folder.Version{Role: f.Role, Version: f.Version}
 	for _, d := range m.c.Demands {
 		if key := d.Keys[f.KeyID]; key != nil && d.Payload == v {
-			if t, ok := m.roster.ByFingerprint(key.Fingerprint()); ok {
+			if t, ok := m.plan.Roster.ByFingerprint(key.Fingerprint()); ok {
 				return t.Name + " signed " + v.String()
 			}
 		}
@@ -135,14 +140,25 @@ func (m *merging) records(other string, theirs folder.Files) {
 	}
 }
 
-// foreign finds a line of another event in a chain. One such chain, taken over
+// superseded says of a signature of an event that was given up that it is one.
+func (m *merging) superseded(bad check.Result, name string, data []byte) check.Result {
+	f, err := sign.Parse(name, data)
+	reason, named := m.plan.Superseded(f.Event)
+	if err != nil || !named || bad.Check != "EVENT-MISMATCH" {
+		return bad
+	}
+	return check.New("SUPERSEDES", name, "it is of event %s…, which this one supersedes: %s", f.Event[:16], tufmeta.Printable(reason))
+}
+
+// foreign finds a line of another event in a chain, and of none that this one
+// supersedes. One such chain, taken over
 // with the stick of another ceremony, would have this folder refused from then
 // on, as one in which something else was drafted.
 func (m *merging) foreign(chain []byte) (event string, found bool) {
 	chains, _ := record.Read(folder.Files{folder.Record + "/theirs": chain})
 	for _, c := range chains {
 		for _, l := range c.Lines {
-			if l.Event != m.c.Event.String() {
+			if _, earlier := m.plan.Superseded(l.Event); l.Event != m.c.Event.String() && !earlier {
 				return l.Event, true
 			}
 		}
@@ -181,7 +197,7 @@ func (m *merging) write(env *environment, dir string) error {
 
 func (m *merging) print(env *environment, dir string, taken []string) {
 	for _, c := range m.copies {
-		news := strings.Join(c.signed, ", ")
+		news := strings.Join(c.news, ", ")
 		switch {
 		case news == "" && c.outdated:
 			news = "a copy of another event; its holder must sign a fresh one"
@@ -193,6 +209,9 @@ func (m *merging) print(env *environment, dir string, taken []string) {
 	if n := len(m.order) - len(taken); n > 0 {
 		fmt.Fprintf(env.out, "Took %s of the record.\n", plural(n, "chain"))
 	}
+	merged := maps.Clone(m.files)
+	maps.Copy(merged, m.take)
+	printAborted(env.out, aborted(merged))
 	if len(m.dropped) > 0 {
 		fmt.Fprintf(env.out, "Left out %s:\n", plural(len(m.dropped), "file"))
 		for _, r := range m.dropped {

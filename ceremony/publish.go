@@ -64,7 +64,7 @@ func runPublish(env *environment, file, dir string, o publishOptions) error {
 	}
 	verified, _, err := verifyBundle(file, trusted, now)
 	if err != nil {
-		return err
+		return equivocates(repository, file, err)
 	}
 	if err := publish.Admits(repository, verified); err != nil {
 		return err
@@ -85,6 +85,22 @@ func runPublish(env *environment, file, dir string, o publishOptions) error {
 	}
 	printPublished(env.out, p, dir, options.Online != nil)
 	return nil
+}
+
+// equivocates gives the graver reason to refuse a bundle, where there is one.
+func equivocates(r *publish.Repository, file string, refused error) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return refused
+	}
+	files, err := bundle.Decode(data)
+	if err != nil {
+		return refused
+	}
+	if err := publish.Equivocates(r, files); err != nil {
+		return err
+	}
+	return refused
 }
 
 // firstRoot takes the first root of a new repository from a genesis bundle, on

@@ -86,18 +86,19 @@ type reviewTrusted struct {
 }
 
 type reviewReport struct {
-	Kind       string           `json:"kind"`
-	Repository string           `json:"repository"`
-	Rehearsal  bool             `json:"rehearsal"`
-	Opens      string           `json:"opens"`
-	Closes     string           `json:"closes"`
-	Event      string           `json:"event"`
-	EventWords string           `json:"event_words"`
-	Trusted    []reviewTrusted  `json:"trusted"`
-	Documents  []reviewDocument `json:"documents"`
-	Devices    []reportDevice   `json:"devices"`
-	Compromise *reviewAnswered  `json:"compromise,omitempty"`
-	Findings   []check.Result   `json:"findings"`
+	Kind       string            `json:"kind"`
+	Repository string            `json:"repository"`
+	Rehearsal  bool              `json:"rehearsal"`
+	Opens      string            `json:"opens"`
+	Closes     string            `json:"closes"`
+	Event      string            `json:"event"`
+	EventWords string            `json:"event_words"`
+	Trusted    []reviewTrusted   `json:"trusted"`
+	Documents  []reviewDocument  `json:"documents"`
+	Devices    []reportDevice    `json:"devices"`
+	Supersedes []plan.Superseded `json:"supersedes,omitempty"`
+	Compromise *reviewAnswered   `json:"compromise,omitempty"`
+	Findings   []check.Result    `json:"findings"`
 }
 
 type reviewAnswered struct {
@@ -111,7 +112,7 @@ func reviewJSON(r *review.Report) reviewReport {
 	out := reviewReport{
 		Kind: string(r.Plan.Kind), Repository: r.Plan.Repository, Rehearsal: r.Plan.Rehearsal,
 		Opens: r.Plan.Opens.Format(tufmeta.TimeFormat), Closes: r.Plan.Closes.Format(tufmeta.TimeFormat),
-		Event: r.Event.String(), EventWords: tufmeta.Words(r.Event[:]), Devices: devicesJSON(r.Devices), Findings: r.Results,
+		Event: r.Event.String(), EventWords: tufmeta.Words(r.Event[:]), Devices: devicesJSON(r.Devices), Supersedes: r.Plan.Supersedes, Findings: r.Results,
 	}
 	if out.Findings == nil {
 		out.Findings = []check.Result{}
@@ -136,6 +137,8 @@ func printReview(w io.Writer, r *review.Report) {
 	if p.Rehearsal {
 		fmt.Fprintln(w, "REHEARSAL: nothing of this can be published for real.")
 	}
+	printAborted(w, r.Results)
+	printSupersedes(w, p)
 	printAnswered(w, p)
 	fmt.Fprintf(w, "Signing from %s\n          to %s\n", p.Opens.Format(tufmeta.TimeFormat), p.Closes.Format(tufmeta.TimeFormat))
 	fmt.Fprintln(w, "Marks: = stays, + is new, - goes, ~ changes.")

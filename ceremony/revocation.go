@@ -79,7 +79,11 @@ func runRevocation(env *environment, dir string, o initOptions) error {
 		fmt.Fprintln(env.out, "\nThis was a dry run: nothing was written.")
 		return nil
 	}
-	return r.write(env, dir)
+	supersedes, err := supersede(r.plan, r.files, o.old)
+	if err != nil {
+		return err
+	}
+	return r.write(env, dir, supersedes)
 }
 
 // assess reads what is trusted, and works out what the compromise means.
@@ -209,7 +213,7 @@ const (
 	bulletinPage = "BULLETIN.md"
 )
 
-func (r *revocation) write(env *environment, dir string) error {
+func (r *revocation) write(env *environment, dir string, advice []string) error {
 	a := r.assessment
 	var page strings.Builder
 	printAssessment(guard{&page}, a)
@@ -230,6 +234,9 @@ func (r *revocation) write(env *environment, dir string) error {
 	}
 	for _, file := range r.newOnline(a) {
 		fmt.Fprintf(env.out, "Wanted: %s, a new online key.\n", filepath.Join(dir, filepath.FromSlash(file)))
+	}
+	for _, line := range advice {
+		wrapTo(env.out, "", "", line)
 	}
 	fmt.Fprintf(env.out, "Next: step 1 above, which stands in %s too.\n", filepath.Join(dir, stepsPage))
 	return nil

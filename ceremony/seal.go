@@ -47,6 +47,9 @@ func runSeal(env *environment, dir, output string) error {
 	if err != nil {
 		return err
 	}
+	if err := check.Refuse(aborted(files)); err != nil {
+		return err
+	}
 	c, err := assemble.Collect(files)
 	if err != nil {
 		return err

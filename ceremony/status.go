@@ -28,7 +28,7 @@ func statusCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s := &status{args[0], p, c, c.Progress(&p.Roster), env.today(), nil}
+			s := &status{args[0], p, c, c.Progress(&p.Roster), env.today(), nil, aborted(files)}
 			if report, err := review.Review(files); err == nil {
 				s.refused = check.Refusals(report.Results)
 			}
@@ -50,10 +50,13 @@ type status struct {
 	progress []assemble.Progress
 	now      time.Time
 	refused  []check.Result // by review: nobody can sign
+	aborted  []check.Result // the event was given up
 }
 
 func (s *status) print(w io.Writer) {
 	wrapTo(w, "", "  ", fmt.Sprintf("%s of \"%s\"", s.plan.Kind, tufmeta.Printable(s.plan.Repository)))
+	printAborted(w, s.aborted)
+	printSupersedes(w, s.plan)
 	fmt.Fprintf(w, "Signing from %s\n          to %s\n\n", s.plan.Opens.Format(tufmeta.TimeFormat), s.plan.Closes.Format(tufmeta.TimeFormat))
 	s.people(w)
 	fmt.Fprintln(w)
@@ -127,6 +130,8 @@ func (s *status) of(name string) (signed, open []string) {
 
 func (s *status) next() string {
 	switch {
+	case len(s.aborted) > 0:
+		return fmt.Sprintf("nothing: the event was given up. A new one goes into a new folder: ceremony init NEW --supersedes %s", s.dir)
 	case len(s.refused) > 0:
 		return fmt.Sprintf("nobody can sign: review refuses this folder (%s). ceremony review %s", s.refused[0].Check, s.dir)
 	case !s.reached() && s.now.After(s.plan.Closes):
@@ -177,13 +182,14 @@ type statusReport struct {
 	Closes  string         `json:"closes"`
 	Demands []statusDemand `json:"demands"`
 	Dropped []check.Result `json:"dropped"`
+	Aborted []check.Result `json:"aborted,omitempty"`
 	Next    string         `json:"next"`
 }
 
 func (s *status) json() statusReport {
 	out := statusReport{
 		Event: s.c.Event.String(), Opens: s.plan.Opens.Format(tufmeta.TimeFormat), Closes: s.plan.Closes.Format(tufmeta.TimeFormat),
-		Demands: []statusDemand{}, Dropped: append([]check.Result{}, s.c.Dropped...), Next: s.next(),
+		Demands: []statusDemand{}, Dropped: append([]check.Result{}, s.c.Dropped...), Aborted: s.aborted, Next: s.next(),
 	}
 	for _, p := range s.progress {
 		d := statusDemand{p.Payload.String(), p.Under, p.Old, p.Have, p.Role.Threshold, []string{}, []string{}}

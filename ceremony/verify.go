@@ -111,6 +111,7 @@ func printProof(w io.Writer, f *verify.Facts, data []byte) {
 	if p.Rehearsal {
 		fmt.Fprintln(w, "REHEARSAL: nothing of this can be published for real.")
 	}
+	printSupersedes(w, p)
 	fmt.Fprintf(w, "Trust begins at root %d", f.Trusted)
 	if last := f.Chain[len(f.Chain)-1]; last != f.Trusted {
 		fmt.Fprintf(w, " and reaches root %d, each signed under the one before", last)
@@ -191,12 +192,13 @@ func proofJSON(f *verify.Facts, data []byte) any {
 		roles = append(roles, role)
 	}
 	return struct {
-		Kind      string         `json:"kind"`
-		Rehearsal bool           `json:"rehearsal"`
-		Chain     []int64        `json:"chain"`
-		Roles     []proofRole    `json:"roles"`
-		Devices   []reportDevice `json:"devices"`
-		Event     string         `json:"event"`
-		SHA256    string         `json:"sha256"`
-	}{string(f.Report.Plan.Kind), f.Report.Plan.Rehearsal, f.Chain, roles, devicesJSON(f.Report.Devices), f.Report.Event.String(), tufmeta.Digest(data)}
+		Kind       string            `json:"kind"`
+		Rehearsal  bool              `json:"rehearsal"`
+		Chain      []int64           `json:"chain"`
+		Roles      []proofRole       `json:"roles"`
+		Devices    []reportDevice    `json:"devices"`
+		Supersedes []plan.Superseded `json:"supersedes,omitempty"`
+		Event      string            `json:"event"`
+		SHA256     string            `json:"sha256"`
+	}{string(f.Report.Plan.Kind), f.Report.Plan.Rehearsal, f.Chain, roles, devicesJSON(f.Report.Devices), f.Report.Plan.Supersedes, f.Report.Event.String(), tufmeta.Digest(data)}
 }

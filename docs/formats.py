@@ -6,8 +6,9 @@
 It uses Python's standard library and nothing of ceremony: a second reading of
 the formats, against which the first is tested. It prints one JSON object, and
 exits with status 1 and a line on stderr where something is not as it must be.
-It is no substitute for `ceremony verify`: it reads no plan and no attestation,
-judges no expiry, and knows ECDSA on P-256 and P-384, and RSA-PSS, alone.
+It is no substitute for `ceremony verify`: of the plan it reads only which events
+it supersedes, it reads no attestation, judges no expiry, and knows ECDSA on P-256
+and P-384, and RSA-PSS, alone.
 """
 
 import base64
@@ -257,7 +258,7 @@ def signers(payload, signatures, root, role):
 
 def line_again(line):
     """A line of record as it must be written."""
-    order = ("act", "at", "binary", "event", "role", "version", "digest", "token", "device", "keyids", "taken", "waivers", "prev")
+    order = ("act", "at", "binary", "event", "role", "version", "digest", "token", "device", "keyids", "taken", "waivers", "reason", "prev")
     want(set(line) <= set(order), "a line of record has an unknown member")
     text = json.dumps({name: line[name] for name in order if name in line}, separators=(",", ":"), ensure_ascii=False)
     for c in "\u2028\u2029":
@@ -330,12 +331,14 @@ def read(bundle, trusted):
             {"under_root": u, "signers": signers(payload, env["signatures"], roots[u]["signed"], role)} for u in under]})
     want(counted == sum(name.startswith("signatures/") for name in files), "a signature is of nothing in the bundle")
 
+    own, superseded = {event}, set(re.findall(r'\bevent: "?([0-9a-f]{64})\b', files["plan.yaml"].decode("utf-8")))
     acts = 0
     for name, data in files.items():
         if name.startswith("record/"):
             lines = chain(data)
             acts += len(lines)
-            want(all(line["event"] == event for line in lines if line["act"] == "draft"), "another event was drafted")
+            want(all(line["event"] in own | superseded for line in lines if line["act"] == "draft"), "another event was drafted")
+            want(not any(line["act"] == "abort" and line["event"] == event for line in lines), "the event was aborted")
     return {"event": event, "sha256": sha256(bundle), "chain": list(range(start, newest + 1)), "roles": roles, "acts": acts}
 
 

@@ -20,7 +20,7 @@ var street = []string{
 	"roster", "plan", "evidence",
 	"quorum", "record", "inspect", // what several stages ask
 	"compromise", // what a plan for a revocation is made from
-	"draft", "review", "sign", "assemble", "verify", "bundle", "publish",
+	"draft", "review", "sign", "assemble", "verify", "bundle", "publish", "schedule",
 }
 
 // apart are packages that share no path, though one comes before the other:
@@ -35,6 +35,7 @@ var apart = map[string][]string{
 	"verify":     {"draft", "sign", "plan"},
 	"bundle":     {"draft", "plan", "review", "sign", "assemble"},
 	"publish":    {"draft", "sign"},
+	"schedule":   {"draft", "sign", "assemble", "publish"},
 }
 
 // devices are packages of hsm/ that know no device, and who may ask them:

@@ -40,21 +40,22 @@ func (e *Error) Hint() string { return e.Remedy }
 // The file's own form. Times and numbers that need judging are judged in
 // validate, where the field path is known.
 type file struct {
-	Format     string   `yaml:"format"`
-	Kind       string   `yaml:"kind"`
-	Repository string   `yaml:"repository"`
-	Rehearsal  bool     `yaml:"rehearsal"`
-	Window     window   `yaml:"window"`
-	Timeout    whole    `yaml:"module-timeout"`
-	Policy     *policy  `yaml:"policy"`
-	Holders    []holder `yaml:"holders"`
-	Online     []online `yaml:"online"`
-	Root       *role0   `yaml:"root"`
-	Roles      *roles   `yaml:"roles"`
-	Targets    *targets `yaml:"targets"`
-	Lifetimes  *days    `yaml:"lifetimes"`
-	Compromise *answers `yaml:"compromise"`
-	Waivers    []waiver `yaml:"waivers"`
+	Format     string       `yaml:"format"`
+	Kind       string       `yaml:"kind"`
+	Repository string       `yaml:"repository"`
+	Rehearsal  bool         `yaml:"rehearsal"`
+	Window     window       `yaml:"window"`
+	Timeout    whole        `yaml:"module-timeout"`
+	Policy     *policy      `yaml:"policy"`
+	Holders    []holder     `yaml:"holders"`
+	Online     []online     `yaml:"online"`
+	Root       *role0       `yaml:"root"`
+	Roles      *roles       `yaml:"roles"`
+	Targets    *targets     `yaml:"targets"`
+	Lifetimes  *days        `yaml:"lifetimes"`
+	Compromise *answers     `yaml:"compromise"`
+	Waivers    []waiver     `yaml:"waivers"`
+	Supersedes []superseded `yaml:"supersedes"`
 }
 
 type window struct {

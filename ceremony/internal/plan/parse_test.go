@@ -104,6 +104,10 @@ func TestParseRefuses(t *testing.T) {
 		{"a waiver of what cannot be waived", "waivers: []", "waivers: [{check: THRESHOLD-NEW, subject: root, reason: it is so}]", "waivers:", "waivers[0].check", "cannot be waived"},
 		{"a waiver of everything", "waivers: []", "waivers: [{check: THRESHOLD-ONE, reason: it is so}]", "waivers:", "waivers[0].subject", "is empty"},
 		{"a waiver without a reason", "waivers: []", "waivers: [{check: THRESHOLD-ONE, subject: root, reason: because}]", "waivers:", "waivers[0].reason", `is "because"`},
+		{"a superseded event by its first digits", "waivers: []", "supersedes: [{event: \"0123456789abcdef\", reason: a holder left us}]\nwaivers: []", "supersedes:", "supersedes[0].event", `is "0123456789abcdef"`},
+		{"a superseded event in capitals", "waivers: []", "supersedes: [{event: \"" + strings.Repeat("AB", 32) + "\", reason: a holder left us}]\nwaivers: []", "supersedes:", "supersedes[0].event", "is"},
+		{"a superseded event twice", "waivers: []", "supersedes: [{event: \"" + strings.Repeat("ab", 32) + "\", reason: a holder left us}, {event: \"" + strings.Repeat("ab", 32) + "\", reason: a holder left us}]\nwaivers: []", "supersedes:", "supersedes[1].event", "stands twice"},
+		{"a superseded event without a reason", "waivers: []", "supersedes: [{event: \"" + strings.Repeat("ab", 32) + "\", reason: \"\"}]\nwaivers: []", "supersedes:", "supersedes[0].reason", `is ""`},
 		{"a lifetime of 0", "waivers: []", "lifetimes: {snapshot: 0, timestamp: 1}\nwaivers: []", "lifetimes:", "lifetimes.snapshot", "is 0"},
 		{"a lifetime of years", "waivers: []", "lifetimes: {snapshot: 7, timestamp: 367}\nwaivers: []", "lifetimes:", "lifetimes.timestamp", "is 367"},
 	} {

@@ -55,6 +55,7 @@ type Plan struct {
 	Lifetimes     map[string]int // days, of snapshot and timestamp, for `publish --online-key`; nil where the plan has none
 	Compromise    *Compromise    // what this ceremony answers; nil where nothing is compromised
 	Waivers       []check.Waiver
+	Supersedes    []Superseded // events that were given up
 }
 
 // Root is the root to be made. Roles has all four top-level roles.

@@ -37,6 +37,7 @@ func validate(f *file, at *locator) (*Plan, error) {
 	v.compromise(f.Compromise, p)
 	v.sections(f, p)
 	v.waivers(f, p)
+	v.supersedes(f, p)
 	if v.err != nil {
 		return nil, v.err
 	}

@@ -44,6 +44,7 @@ func (p *Plan) Text() []byte {
 	}
 	w.lifetimes(p)
 	w.waivers(p)
+	w.supersedes(p.Supersedes)
 	return []byte(w.String())
 }
 

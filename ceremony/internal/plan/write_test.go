@@ -137,6 +137,9 @@ func randomPlan(random *rand.Rand) *plan.Plan {
 	if p.Kind == plan.Genesis {
 		p.Root.Version, p.Targets.Version = 1, 1
 	}
+	for n := range random.IntN(3) {
+		p.Supersedes = append(p.Supersedes, plan.Superseded{Event: tufmeta.Digest([]byte{byte(n)}), Reason: fmt.Sprintf("it was %s given up", words(random, 1))})
+	}
 	if random.IntN(2) == 0 {
 		p.Lifetimes = map[string]int{"snapshot": 1 + random.IntN(366), "timestamp": 1 + random.IntN(366)}
 	}

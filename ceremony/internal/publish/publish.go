@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,6 +11,7 @@ import (
 
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/ceremony/internal/verify"
 )
@@ -125,29 +125,36 @@ func (b *builder) roots() error {
 // is; a different one of the same number is equivocation.
 func (b *builder) add(name string, data []byte, replace bool) ([]Step, error) {
 	if old, ok := b.next[name]; ok && !replace {
-		same, err := sameSigned(old, data)
-		if err != nil {
-			return nil, err
-		}
-		if !same {
-			return nil, check.Refused("VERSION-SEQUENCE", name, "another file of this version is published already, and clients have it: two of one version would be equivocation")
-		}
-		return nil, nil
+		return nil, b.same(name, old, data)
 	}
 	b.next[name] = data
 	return []Step{{Name: metadata + "/" + name, data: data, replace: replace}}, nil
 }
 
-func sameSigned(a, b []byte) (bool, error) {
-	x, err := tufmeta.ParseEnvelope(a)
+// same refuses a file that says something else than the published one of its
+// version. One that no root vouches for was never published: somebody put it
+// there.
+func (b *builder) same(name string, published, data []byte) error {
+	theirs, err := tufmeta.ParseEnvelope(published)
 	if err != nil {
-		return false, err
+		return err
 	}
-	y, err := tufmeta.ParseEnvelope(b)
+	mine, err := tufmeta.ParseEnvelope(data)
 	if err != nil {
-		return false, err
+		return err
 	}
-	return bytes.Equal(x.Canonical, y.Canonical), nil
+	var keys []map[string]*tufmeta.Key
+	for _, r := range b.chain {
+		keys = append(keys, r.Keys)
+	}
+	result, differ := inspect.Equivocation(name, inspect.Copy{Name: "the published one", Envelope: theirs}, inspect.Copy{Name: "the bundle's", Envelope: mine}, keys, b.facts.Report.Plan.Roster.Describe)
+	switch {
+	case !differ:
+		return nil
+	case b.chain != nil && !b.vouched(name):
+		return check.Refused("VERSION-SEQUENCE", name, "another file of this name lies there, for which no root vouches: look at where it came from, and remove it")
+	}
+	return check.Refuse([]check.Result{result})
 }
 
 // targets adds the targets metadata of the ceremony, if it signed any.

@@ -35,7 +35,7 @@ import (
 // Line is one act. Times are UTC to the second, digests SHA-256 in hex. Fields
 // that an act does not have are left out.
 type Line struct {
-	Act     string         `json:"act"` // "draft", "sign", "merge"
+	Act     string         `json:"act"` // "draft", "sign", "found", "merge", "abort"
 	At      string         `json:"at"`
 	Binary  Binary         `json:"binary"`
 	Event   string         `json:"event"`
@@ -47,7 +47,8 @@ type Line struct {
 	KeyIDs  []string       `json:"keyids,omitempty"`
 	Taken   []string       `json:"taken,omitempty"` // files that a merge took
 	Waivers []check.Waiver `json:"waivers,omitempty"`
-	Prev    string         `json:"prev"` // of the line before, or 64 zeros
+	Reason  string         `json:"reason,omitempty"` // of an abort, in the words of whoever aborted
+	Prev    string         `json:"prev"`             // of the line before, or 64 zeros
 }
 
 // Binary is the program that acted.
@@ -153,7 +154,7 @@ func Read(files folder.Files) ([]Chain, []check.Result) {
 }
 
 // Drafted gives the events that were drafted in this folder: one, if all is
-// well.
+// well, and those before it whose record was taken over.
 func Drafted(chains []Chain) []string {
 	var events []string
 	for _, c := range chains {
@@ -164,6 +165,32 @@ func Drafted(chains []Chain) []string {
 		}
 	}
 	return events
+}
+
+// Aborted gives the lines by which an event was given up.
+func Aborted(chains []Chain, event string) []Line {
+	var lines []Line
+	for _, c := range chains {
+		for _, l := range c.Lines {
+			if l.Act == "abort" && l.Event == event {
+				lines = append(lines, l)
+			}
+		}
+	}
+	return lines
+}
+
+// Signed gives the lines by which something was signed, of whichever event.
+func Signed(chains []Chain) []Line {
+	var lines []Line
+	for _, c := range chains {
+		for _, l := range c.Lines {
+			if l.Act == "sign" || l.Act == "found" {
+				lines = append(lines, l)
+			}
+		}
+	}
+	return lines
 }
 
 // Has reports whether an act on a payload with a key ID is on record.

@@ -27,7 +27,6 @@ import (
 	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/quorum"
-	"tufceremony/ceremony/internal/record"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -91,9 +90,9 @@ func Review(files folder.Files) (*Report, error) {
 	r.evidence()
 	r.people()
 	r.revoked()
-	r.event()
+	aborted := r.event()
 	check.Draft.Weigh(r.results)
-	r.report.Results = check.Waive(append(r.trustedResults, r.results...), p.Waivers)
+	r.report.Results = check.Waive(slices.Concat(aborted, r.trustedResults, r.results), p.Waivers)
 	return r.report, nil
 }
 
@@ -241,20 +240,6 @@ func (r *reviewer) document(v folder.Version) {
 func newDocument(v folder.Version, signed []byte) Document {
 	digest := tufmeta.Digest(signed)
 	return Document{Version: v, Payload: signed, Digest: digest, Words: tufmeta.DigestWords(digest)}
-}
-
-// event compares what lies in the folder with what was drafted in it.
-func (r *reviewer) event() {
-	chains, broken := record.Read(r.files)
-	r.results = append(r.results, broken...)
-	if len(record.Drafted(chains)) == 0 {
-		r.say("RECORD-MISSING", "record", "no draft is on record")
-	}
-	for _, drafted := range record.Drafted(chains) {
-		if drafted != r.report.Event.String() {
-			r.say("EVENT-MISMATCH", "event", "the record says that event %s… was drafted; plan, trusted metadata and payloads now make %s…", drafted[:min(16, len(drafted))], r.report.Event.String()[:16])
-		}
-	}
 }
 
 // Document finds a payload of the report.

@@ -89,6 +89,16 @@ func TestTamperedBundle(t *testing.T) {
 		{"the record cut short", func(t *testing.T, files folder.Files) {
 			files[recordName] = files[recordName][:len(files[recordName])-1]
 		}, "RECORD-BROKEN"},
+		{"the event given up", func(t *testing.T, files folder.Files) {
+			event, err := verify.Event(files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ceremonytest.In(t, files).Append(record.Line{Act: "abort", Event: event.String(), Reason: "a holder has left"})
+		}, "ABORTED, event: it was given up on 2027-01-12T09:00:00Z: a holder has left"},
+		{"the same version signed in another event", func(t *testing.T, files folder.Files) {
+			ceremonytest.In(t, files).Append(record.Line{Act: "sign", Event: strings.Repeat("ab", 32), Role: "root", Version: 2})
+		}, "SUPERSEDES, 2.root: it was signed in event abababababababab…"},
 		{"metadata taken out", func(t *testing.T, files folder.Files) {
 			delete(files, "metadata/2.targets.json")
 		}, "PLAN-MISMATCH, 2.targets"},

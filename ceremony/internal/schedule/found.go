@@ -1,0 +1,154 @@
+package schedule
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// found is what lies there: roots, each version once, and other metadata.
+type found struct {
+	roots   []inspect.File
+	others  []*file
+	ignored []Ignored
+}
+
+type file struct {
+	name   string
+	role   string // by its name, as clients ask for it
+	env    *tufmeta.Envelope
+	common tufmeta.Common
+	used   bool
+}
+
+func read(files []inspect.File) (*found, error) {
+	f := &found{}
+	for _, given := range files {
+		env, err := tufmeta.ParseEnvelope(given.Data)
+		if err != nil {
+			return nil, fmt.Errorf("reading %q: %w", given.Name, err)
+		}
+		common, err := tufmeta.ParseCommon(env.Signed)
+		if err != nil {
+			return nil, fmt.Errorf("reading %q: %w", given.Name, err)
+		}
+		if common.Type == "root" {
+			f.root(given, env)
+			continue
+		}
+		f.others = append(f.others, &file{name: given.Name, role: roleIn(given.Name, common), env: env, common: common})
+	}
+	return f, nil
+}
+
+// root keeps the first of several copies that say the same: a repository has
+// its first root twice.
+func (f *found) root(given inspect.File, env *tufmeta.Envelope) {
+	for _, have := range f.roots {
+		if before, err := tufmeta.ParseEnvelope(have.Data); err == nil && bytes.Equal(before.Canonical, env.Canonical) {
+			return
+		}
+	}
+	f.roots = append(f.roots, given)
+}
+
+// roleIn is the role that a file's name gives: 3.targets.json and targets.json
+// are targets.
+func roleIn(name string, c tufmeta.Common) string {
+	base := path.Base(strings.ReplaceAll(name, `\`, "/"))
+	if v, err := folder.ParseVersion(base); err == nil && v.Version == c.Version {
+		return v.Role
+	}
+	return strings.TrimSuffix(base, ".json")
+}
+
+// top looks for the roles that the root names.
+func (m *maker) top(whole bool) {
+	for _, name := range []string{"targets", "snapshot", "timestamp"} {
+		is := func(f *file) bool { return f.common.Type == name && (name != "targets" || f.role == name) }
+		m.newest(name, m.root.Keys, m.root.Roles[name], is)
+		if whole && !slices.ContainsFunc(m.found.others, is) {
+			m.s.Unsigned = append(m.s.Unsigned, Ignored{name, "none lies in this repository"})
+		}
+	}
+}
+
+// newest finds, among the files of a role, the newest that reaches its
+// threshold. A newer one that does not is told: somebody put it there.
+func (m *maker) newest(name string, keys map[string]*tufmeta.Key, role *tufmeta.Role, is func(*file) bool) *file {
+	var best *file
+	var short []*file
+	for _, f := range m.found.others {
+		if !is(f) {
+			continue
+		}
+		f.used = true
+		switch {
+		case !tufmeta.Count(f.env.Canonical, f.env.Signatures, keys, role).Reached():
+			short = append(short, f)
+		case best == nil || f.common.Version > best.common.Version:
+			best = f
+		}
+	}
+	for _, f := range short {
+		if best == nil || f.common.Version > best.common.Version {
+			why := fmt.Sprintf("%s %d does not reach the threshold of the keys that may sign it: it is not counted", tufmeta.Printable(name), f.common.Version)
+			m.s.Unsigned = append(m.s.Unsigned, Ignored{f.name, why})
+		}
+	}
+	if best != nil {
+		m.role(name, best.common, best.env, keys, role)
+	}
+	return best
+}
+
+// delegated goes from targets to the roles that it delegates to, and on.
+func (m *maker) delegated() {
+	for _, f := range m.found.others {
+		if f.used && f.role == "targets" {
+			m.below(f)
+		}
+	}
+}
+
+// most bounds the roles that are looked at: repositories with thousands of bins
+// sign them with a machine.
+const most = 1000
+
+func (m *maker) below(from *file) {
+	t, err := tufmeta.ParseTargets(from.env.Signed)
+	if err != nil || t.Delegations == nil || !m.counts(from) {
+		return
+	}
+	for _, d := range t.Delegations.Roles {
+		if slices.Contains(m.walked, d.Name) || slices.Contains(tufmeta.TopRoles, d.Name) || len(m.walked) >= most {
+			continue
+		}
+		m.walked = append(m.walked, d.Name)
+		next := m.newest(d.Name, t.Delegations.Keys, &d.Role, func(f *file) bool { return f.common.Type == "targets" && f.role == d.Name })
+		if next != nil {
+			m.below(next)
+		}
+	}
+}
+
+// counts reports whether a file is the one whose deadlines were taken.
+func (m *maker) counts(f *file) bool {
+	digest := tufmeta.Digest(f.env.Canonical)
+	return slices.ContainsFunc(m.s.Deadlines, func(d Deadline) bool { return d.digest == digest })
+}
+
+// unused lists the files that no role claims.
+func (m *maker) unused() {
+	for _, f := range m.found.others {
+		if !f.used {
+			m.s.Ignored = append(m.s.Ignored, Ignored{f.name, "no role of this name is in the root or delegated to"})
+		}
+	}
+}
