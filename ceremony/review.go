@@ -124,6 +124,9 @@ func printReview(w io.Writer, r *review.Report) {
 	if p.Rehearsal {
 		fmt.Fprintln(w, "REHEARSAL: nothing of this can be published for real.")
 	}
+	if standby := standbyOf(p); standby != "" {
+		wrapTo(w, "", "  ", standby)
+	}
 	fmt.Fprintf(w, "Signing from %s\n          to %s\n", p.Opens.Format(tufmeta.TimeFormat), p.Closes.Format(tufmeta.TimeFormat))
 	fmt.Fprintln(w, "Marks: = stays, + is new, - goes, ~ changes.")
 	printTrusted(w, r)

@@ -16,6 +16,8 @@ type Compromise struct {
 	Tokens []string // in other hands: in no role afterwards, and they do not sign
 	Weak   []string // in no role afterwards; they sign once more
 	Why    string   // the selectors as they were typed
+	// Standby: it was made beforehand, and nothing is compromised yet.
+	Standby bool
 }
 
 // Cases are those that a plan can answer.
@@ -25,10 +27,11 @@ var Cases = []string{"A", "B", "C", "D", "F"}
 func (c *Compromise) OutOfBand() bool { return c != nil && (c.Case == "D" || c.Case == "F") }
 
 type answers struct {
-	Case   string   `yaml:"case"`
-	Tokens []string `yaml:"tokens"`
-	Weak   []string `yaml:"weak"`
-	Why    string   `yaml:"why"`
+	Case    string   `yaml:"case"`
+	Tokens  []string `yaml:"tokens"`
+	Weak    []string `yaml:"weak"`
+	Why     string   `yaml:"why"`
+	Standby bool     `yaml:"standby"`
 }
 
 const compromiseRemedy = "`ceremony init --kind revocation` writes the section; without a compromise the kind is rotation"
@@ -45,7 +48,7 @@ func (v *validator) compromise(f *answers, p *Plan) {
 	v.want(f.Why != "", "compromise.why", "is empty", "write why, as it was typed after --compromised")
 	v.marked(p, "compromise.tokens", f.Tokens, func(t *roster.Token) { t.Compromised = true })
 	v.marked(p, "compromise.weak", f.Weak, func(t *roster.Token) { t.Weak = true })
-	p.Compromise = &Compromise{f.Case, f.Tokens, f.Weak, f.Why}
+	p.Compromise = &Compromise{f.Case, f.Tokens, f.Weak, f.Why, f.Standby}
 }
 
 func (v *validator) marked(p *Plan, at string, names []string, mark func(*roster.Token)) {
@@ -177,7 +180,10 @@ func (w *writer) compromise(c *Compromise) {
 	w.line("")
 	w.line("compromise:  # what this ceremony answers; STEPS.md says what to do, and who")
 	w.line("  case: %s", c.Case)
-	w.line("  tokens: %s  # in other hands: in no role afterwards, and they do not sign", list(c.Tokens))
+	w.line("  tokens: %s  # taken to be in other hands: in no role afterwards, and they do not sign", list(c.Tokens))
 	w.line("  weak: %s  # to be replaced: in no role afterwards; they sign once more", list(c.Weak))
 	w.line("  why: %s", quoted(c.Why))
+	if c.Standby {
+		w.line("  standby: true  # made beforehand; published only if the key is lost or in other hands")
+	}
 }
