@@ -29,13 +29,23 @@ func openToken(uri, dir string, o pkcs11.Options) (hsm.Token, error) {
 		if err != nil {
 			return nil, fmt.Errorf("opening token %q: %w", uri, err)
 		}
-		return soft.OpenURI(filepath.Join(filepath.Dir(place), "tokens"), uri)
+		return soft.OpenURI(filepath.Join(beside(place), "tokens"), uri)
 	case "pkcs11":
 		return pkcs11.OpenWith(uri, o)
 	case "piv":
 		return piv.Open(uri)
 	}
 	return nil, fmt.Errorf("opening token %q: no driver for such a URI: %w", uri, hsm.ErrUnsupported)
+}
+
+// beside is the folder in which a ceremony folder lies, or the standby folder
+// that it is in.
+func beside(dir string) string {
+	parent := filepath.Dir(dir)
+	if len(standbys(parent)) > 0 {
+		return filepath.Dir(parent)
+	}
+	return parent
 }
 
 // moduleOptions is what a plan says of PKCS#11 modules, which may be nothing.

@@ -45,7 +45,7 @@ func printDevice(w io.Writer, p *plan.Plan, d evidence.Device) {
 	}
 	switch {
 	case d.Token.Compromised:
-		uri += " (in other hands: does not sign)"
+		uri += " (revoked: does not sign)"
 	case d.Token.Lost:
 		uri += " (lost: cannot sign)"
 	case d.Token.Weak:

@@ -29,7 +29,7 @@ type initOptions struct {
 	roster  string
 	add     string
 	revocationOptions
-	old     string // the folder of an event that was given up
+	old string // the folder of an event that was given up
 }
 
 func initCommand(env *environment) *cobra.Command {

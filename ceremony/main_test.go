@@ -94,7 +94,7 @@ func TestScripts(t *testing.T) {
 		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"rehearsal": rehearsals(t), "unsigned": unsignedCmd, "flip": flipCmd, "cut": cutCmd, "fault": faultCmd, "words": wordsCmd,
-			"pin": pinCmd, "edit": editCmd, "tree": treeCmd, "forge": forgeCmd, "resign": resignCmd, "real": realCmd, "onlinekey": onlineKeyCmd, "touch": touchCmd,
+			"pin": pinCmd, "typed": typedCmd, "edit": editCmd, "tree": treeCmd, "forge": forgeCmd, "resign": resignCmd, "real": realCmd, "onlinekey": onlineKeyCmd, "touch": touchCmd,
 			"yubikeys": yubikeys(t), "evidence": evidenceCmd(t), "hsmevidence": hsmEvidenceCmd(t), "attestedbundle": attestedBundle(t),
 			"plugin": pluginCmd, "softhsm": softHSMCmd, "bind": bindCmd, "card": cardCmd, "pivpin": pivpinCmd,
 			"shown": said("stdout"), "told": said("stderr"), "narrow": narrow,
@@ -392,4 +392,25 @@ func touchCmd(ts *testscript.TestScript, neg bool, args []string) {
 	info, err := old.Info()
 	ts.Check(errors.Join(err, old.Close(), os.Remove(filepath.Join(place, name+".json"))))
 	ts.Check(soft.Create(place, name, pin, private, soft.Options{Serial: info.Serial, Model: info.Model, TouchRequired: true}))
+}
+
+// typedCmd writes what a token's holder types to sign all that waits in a
+// standby folder: of each the words, and the PIN.
+func typedCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: typed STANDBY TOKEN FILE")
+	}
+	pin, err := (&rehearsal{seed: []byte("scripts")}).pin(args[1])
+	ts.Check(err)
+	text := ""
+	for _, dir := range standbys(ts.MkAbs(args[0])) {
+		why, err := standsBy(dir, args[1])
+		ts.Check(err)
+		if why == "" {
+			files, err := folder.Read(dir)
+			ts.Check(err)
+			text += files.Event().Words() + "\n" + string(pin) + "\n"
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(text), 0o600))
 }

@@ -26,8 +26,23 @@ func mergeCommand(env *environment) *cobra.Command {
 that is empty, invalid, a duplicate, by a stranger or of another event is left
 out, and merge says why. The order in which copies are named does not matter.`,
 		Args: cobra.MinimumNArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error { return runMerge(env, args[0], args[1:]) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			return eachStandby(env.out, args[0], func(dir string) error { return runMerge(env, dir, copiesOf(args[0], dir, args[1:])) })
+		},
 	}
+}
+
+// copiesOf finds, in other copies of a standby folder, those of one folder in
+// it.
+func copiesOf(whole, dir string, from []string) []string {
+	if whole == dir {
+		return from
+	}
+	var copies []string
+	for _, other := range from {
+		copies = append(copies, filepath.Join(other, filepath.Base(dir)))
+	}
+	return copies
 }
 
 func runMerge(env *environment, dir string, from []string) error {

@@ -84,6 +84,9 @@ func runPublish(env *environment, file, dir string, o publishOptions) error {
 		return hint(err, "run the same command again: it goes on where it stopped")
 	}
 	printPublished(env.out, p, dir, options.Online != nil)
+	if facts, _ := verified.Facts(); standbyOf(facts.Report.Plan) != "" {
+		wrapTo(env.out, "", "", fmt.Sprintf("It was a standby revocation. All others for root %d are dead now: clients have this one. Destroy them, and plan a rotation, at which new ones are made.", facts.Report.Plan.Root.Version))
+	}
 	return nil
 }
 

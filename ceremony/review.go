@@ -166,6 +166,10 @@ func printAnswered(w io.Writer, p *plan.Plan) {
 	if c == nil {
 		return
 	}
+	if standby := standbyOf(p); standby != "" {
+		wrapTo(w, "", "  ", standby)
+		return
+	}
 	wrapTo(w, "", "  ", fmt.Sprintf("Answers case %s: %s.", c.Case, tufmeta.Printable(c.Why)))
 	for _, list := range []struct {
 		what   string

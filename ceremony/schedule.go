@@ -218,11 +218,11 @@ func printSchedule(w io.Writer, s *schedule.Schedule) {
 }
 
 func kindText(x schedule.Standing) string {
-	switch x.Kind {
-	case "":
+	switch {
+	case x.Kind == "":
 		return "its plan cannot be read"
-	case "revocation":
-		return "a revocation that stands by"
+	case len(x.Revokes) > 0:
+		return "standby revocation of " + strings.Join(x.Revokes, ", ")
 	}
 	return x.Kind
 }

@@ -24,12 +24,13 @@ type scheduleDeadline struct {
 }
 
 type scheduleStanding struct {
-	File  string `json:"file"`
-	Kind  string `json:"kind"`
-	Root  int64  `json:"root"`
-	State string `json:"state"`
-	Until string `json:"until"`
-	Why   string `json:"why"`
+	File    string   `json:"file"`
+	Kind    string   `json:"kind"`
+	Revokes []string `json:"revokes,omitempty"`
+	Root    int64    `json:"root"`
+	State   string   `json:"state"`
+	Until   string   `json:"until"`
+	Why     string   `json:"why"`
 }
 
 type scheduleIgnored struct {
@@ -63,7 +64,7 @@ func scheduleJSON(s *schedule.Schedule) scheduleReport {
 		if !x.Until.IsZero() {
 			until = tufmeta.Stamp(x.Until)
 		}
-		out.Bundles = append(out.Bundles, scheduleStanding{x.File, x.Kind, x.Root, x.State, until, x.Why})
+		out.Bundles = append(out.Bundles, scheduleStanding{x.File, x.Kind, x.Revokes, x.Root, x.State, until, x.Why})
 	}
 	return out
 }

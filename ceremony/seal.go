@@ -32,11 +32,24 @@ always gives the same bytes. Below any threshold it refuses.`,
 			if output == "" {
 				return usage(c, errors.New("seal: no output file is named"))
 			}
+			if len(standbys(args[0])) > 0 {
+				return runSealStandbys(env, args[0], output)
+			}
 			return runSeal(env, args[0], output)
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "", "`FILE` to write; it must not exist")
+	c.Flags().StringVarP(&output, "output", "o", "", "`FILE` to write; it must not exist. Of a standby folder, a folder for one bundle each")
 	return c
+}
+
+// runSealStandbys seals each standby revocation into a bundle of its own.
+func runSealStandbys(env *environment, dir, output string) error {
+	if err := os.MkdirAll(output, 0o755); err != nil {
+		return hint(fmt.Errorf("sealing into %q: %w", output, err), "of a standby folder, -o is a folder: a bundle for each")
+	}
+	return eachStandby(env.out, dir, func(dir string) error {
+		return runSeal(env, dir, filepath.Join(output, filepath.Base(dir)+".bundle"))
+	})
 }
 
 func runSeal(env *environment, dir, output string) error {

@@ -33,7 +33,7 @@ written before the signature has been verified with the plan's public key.`,
 			if token == "" {
 				return &usageError{errors.New("sign: no token is named"), "usage: " + c.UseLine() + "; `ceremony status` lists the tokens"}
 			}
-			return runSign(env, args[0], signOptions{token, uri, root, approve})
+			return runSigns(env, args[0], signOptions{token, uri, root, approve})
 		},
 	}
 	c.Flags().StringVar(&token, "token", "", "`NAME` of the token in the plan")
@@ -75,6 +75,25 @@ type task struct {
 
 type signOptions struct{ token, uri, root, approve string }
 
+// runSigns signs in the ceremony folder that was named, or, in a standby
+// folder, whatever waits for this token: each is reviewed and approved apart.
+func runSigns(env *environment, dir string, o signOptions) error {
+	if len(standbys(dir)) == 0 {
+		return runSign(env, dir, o)
+	}
+	if o.approve != "" {
+		return hint(errors.New("signing: --approve approves one event, and this folder has several"), "approve each as it is shown, or name one of the folders in it")
+	}
+	return eachStandby(env.out, dir, func(dir string) error {
+		why, err := standsBy(dir, o.token)
+		if err == nil && why != "" {
+			wrapTo(env.out, "", "", "Nothing to sign here: "+why+".")
+			return nil
+		}
+		return errors.Join(err, runSign(env, dir, o))
+	})
+}
+
 func runSign(env *environment, dir string, o signOptions) error {
 	s, err := newSigning(env, dir, o)
 	if err != nil {
@@ -115,7 +134,7 @@ func newSigning(env *environment, dir string, o signOptions) (*signing, error) {
 		return nil, hint(fmt.Errorf("signing: the plan has no token %q", o.token), "the plan's tokens: %s", tokenNames(report))
 	}
 	if token.Compromised {
-		return nil, hint(fmt.Errorf("signing: the plan has the key of token %q in other hands, and this ceremony revokes it", o.token), "if that is wrong, the plan is: nothing is signed under it")
+		return nil, hint(fmt.Errorf("signing: this ceremony revokes the key of token %q, so it does not sign", o.token), "if that is wrong, the plan is: nothing is signed under it")
 	}
 	if token.Lost || token.Holder == "" {
 		return nil, hint(fmt.Errorf("signing: the plan has token %q as one that cannot sign: lost, or an online key", o.token), "if that is wrong, the plan is: nothing is signed under it")

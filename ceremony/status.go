@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -24,23 +25,30 @@ func statusCommand(env *environment) *cobra.Command {
 		Short: "show who has signed, who is missing, and what comes next",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			files, p, c, err := collect(args[0])
-			if err != nil {
-				return err
+			if len(standbys(args[0])) > 0 && asJSON {
+				return hint(errors.New("showing the status: a standby folder has several ceremonies, and --json shows one"), "name one of the folders in it")
 			}
-			s := &status{args[0], p, c, c.Progress(&p.Roster), env.today(), nil, aborted(files)}
-			if report, err := review.Review(files); err == nil {
-				s.refused = check.Refusals(report.Results)
-			}
-			if asJSON {
-				return printJSON(env.out, s.json())
-			}
-			s.print(env.out)
-			return nil
+			return eachStandby(env.out, args[0], func(dir string) error { return runStatus(env, dir, asJSON) })
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "for machines")
 	return c
+}
+
+func runStatus(env *environment, dir string, asJSON bool) error {
+	files, p, c, err := collect(dir)
+	if err != nil {
+		return err
+	}
+	s := &status{dir, p, c, c.Progress(&p.Roster), env.today(), nil, aborted(files)}
+	if report, err := review.Review(files); err == nil {
+		s.refused = check.Refusals(report.Results)
+	}
+	if asJSON {
+		return printJSON(env.out, s.json())
+	}
+	s.print(env.out)
+	return nil
 }
 
 type status struct {
@@ -57,6 +65,9 @@ func (s *status) print(w io.Writer) {
 	wrapTo(w, "", "  ", fmt.Sprintf("%s of \"%s\"", s.plan.Kind, tufmeta.Printable(s.plan.Repository)))
 	printAborted(w, s.aborted)
 	printSupersedes(w, s.plan)
+	if standby := standbyOf(s.plan); standby != "" {
+		wrapTo(w, "", "  ", standby)
+	}
 	fmt.Fprintf(w, "Signing from %s\n          to %s\n\n", s.plan.Opens.Format(tufmeta.TimeFormat), s.plan.Closes.Format(tufmeta.TimeFormat))
 	s.people(w)
 	fmt.Fprintln(w)

@@ -16,6 +16,8 @@ type Compromise struct {
 	Tokens []string // in other hands: in no role afterwards, and they do not sign
 	Weak   []string // in no role afterwards; they sign once more
 	Why    string   // the selectors as they were typed
+	// Standby: it was made beforehand, and nothing is compromised yet.
+	Standby bool
 }
 
 // Cases are those that a plan can answer.
@@ -25,10 +27,11 @@ var Cases = []string{"A", "B", "C", "D", "F"}
 func (c *Compromise) OutOfBand() bool { return c != nil && (c.Case == "D" || c.Case == "F") }
 
 type answers struct {
-	Case   string   `yaml:"case"`
-	Tokens []string `yaml:"tokens"`
-	Weak   []string `yaml:"weak"`
-	Why    string   `yaml:"why"`
+	Case    string   `yaml:"case"`
+	Tokens  []string `yaml:"tokens"`
+	Weak    []string `yaml:"weak"`
+	Why     string   `yaml:"why"`
+	Standby bool     `yaml:"standby"`
 }
 
 const compromiseRemedy = "`ceremony init --kind revocation` writes the section; without a compromise the kind is rotation"
@@ -43,7 +46,7 @@ func (v *validator) compromise(f *answers, p *Plan) {
 	v.want(slices.Contains(Cases, f.Case), "compromise.case", fmt.Sprintf("is %q", f.Case), "write A, B, C, D or F; E, a root that has expired, is an ordinary rotation")
 	v.want(len(f.Tokens)+len(f.Weak) > 0, "compromise.tokens", "is empty", "name the tokens whose keys are in other hands, or under weak: those that are to be replaced")
 	v.want(f.Why != "", "compromise.why", "is empty", "write why, as it was typed after --compromised")
-	p.Compromise = &Compromise{f.Case, append([]string(nil), f.Tokens...), append([]string(nil), f.Weak...), f.Why}
+	p.Compromise = &Compromise{f.Case, append([]string(nil), f.Tokens...), append([]string(nil), f.Weak...), f.Why, f.Standby}
 }
 
 // marks marks the tokens that a compromise names.
@@ -200,7 +203,10 @@ func (w *writer) compromise(p *Plan) {
 	}
 	w.line("compromise:  # what this ceremony answers; STEPS.md says what to do, and who")
 	w.line("  case: %s", c.Case)
-	w.line("  tokens: %s  # in other hands: in no role afterwards, and they do not sign", list(c.Tokens))
+	w.line("  tokens: %s  # taken to be in other hands: in no role afterwards, and they do not sign", list(c.Tokens))
 	w.line("  weak: %s  # to be replaced: in no role afterwards; they sign once more", list(c.Weak))
 	w.line("  why: %s", quoted(c.Why))
+	if c.Standby {
+		w.line("  standby: true  # made beforehand; published only if the key is lost or in other hands")
+	}
 }

@@ -149,7 +149,7 @@ func (t *Token) CanSign() bool { return !t.Lost && !t.Compromised }
 func (t *Token) Out() string {
 	switch {
 	case t.Compromised:
-		return "in other hands"
+		return "revoked"
 	case t.Lost:
 		return "lost"
 	}

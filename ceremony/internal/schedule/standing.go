@@ -27,12 +27,14 @@ const (
 
 // Standing is a sealed bundle and what it is good for.
 type Standing struct {
-	File  string
-	Kind  string // of its plan, "" where that cannot be read
-	Root  int64  // that it makes, 0 where it makes none
-	State string
-	Until time.Time // when the first of its metadata expires
-	Why   string    // in words
+	File string
+	Kind string // of its plan, "" where that cannot be read
+	// Revokes names the tokens of a standby revocation; nothing of others.
+	Revokes []string
+	Root    int64 // that it makes, 0 where it makes none
+	State   string
+	Until   time.Time // when the first of its metadata expires
+	Why     string    // in words
 	// digest of the root that it makes
 	digest string
 }
@@ -43,6 +45,9 @@ func Stand(b Sealed, chain *inspect.Roots, roots []inspect.File, at time.Time) S
 	s := Standing{File: b.Name, State: Foreign}
 	if p, err := plan.Parse(b.Files[folder.Plan]); err == nil {
 		s.Kind = string(p.Kind)
+		if p.Compromise != nil && p.Compromise.Standby {
+			s.Revokes = p.Compromise.Tokens
+		}
 	}
 	made, err := s.read(b.Files)
 	if err != nil {
