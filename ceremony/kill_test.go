@@ -242,7 +242,11 @@ func TestStoppedPublication(t *testing.T) {
 				if err := r.types("publisher", "publish", "../rotation.bundle", "../repository", "--online-key", online, "--targets", "../files/second"); err != nil {
 					t.Fatalf("stopped at step %d, then: %v", n, err)
 				}
-				served(t, n, filepath.Join(r.dir, "repository"))
+				want := versions{2, 2, 2, 2}
+				if online == "other.pem" {
+					want.Timestamp = 1 // both online keys are others, so versions begin anew
+				}
+				served(t, n, filepath.Join(r.dir, "repository"), want)
 			}
 		})
 	}
@@ -264,7 +268,7 @@ func stopAt(n int, act func() error) (stopped bool) {
 	return false
 }
 
-func served(t *testing.T, n int, repository string) {
+func served(t *testing.T, n int, repository string, want versions) {
 	t.Helper()
 	root, err := publish.Open(repository)
 	if err != nil {
@@ -274,7 +278,7 @@ func served(t *testing.T, n int, repository string) {
 		t.Errorf("stopped at step %d: root 2 is not published", n)
 	}
 	got, err := goTUF(t, serve(t, repository), filepath.Join(repository, "root.json"), t.TempDir(), "news.txt", filepath.Join(t.TempDir(), "out"))
-	if want := (versions{2, 2, 2, 2}); err != nil || got != want {
+	if err != nil || got != want {
 		t.Errorf("stopped at step %d: clients trust %+v, %v", n, got, err)
 	}
 }

@@ -68,7 +68,7 @@ func TestPlantedTargets(t *testing.T) {
 	if err := publishRotation(r, "online.pem"); err != nil {
 		t.Fatal(err)
 	}
-	served(t, 0, repository)
+	served(t, 0, repository, versions{2, 2, 2, 2})
 }
 
 // TestSignerBetween: the online signer writes while the publisher types the
