@@ -23,12 +23,14 @@ import (
 type revocationOptions struct {
 	compromised []string
 	dryRun      bool
+	draft       bool
 	asJSON      bool
 }
 
 func (o *revocationOptions) flags(c *cobra.Command) {
 	c.Flags().StringArrayVar(&o.compromised, "compromised", nil, "of a revocation: what is compromised, a `SELECTOR`: "+compromise.Forms+"; may be repeated")
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "of a revocation: say what it would mean, and write nothing; DIR may be left out")
+	c.Flags().BoolVar(&o.draft, "draft", false, "of a revocation: draft at once what the plan says, where nothing is left to decide")
 	c.Flags().BoolVar(&o.asJSON, "json", false, "with --dry-run: for machines")
 }
 
@@ -38,8 +40,10 @@ func (o *revocationOptions) usage(kind plan.Kind) error {
 	switch {
 	case revocation && len(o.compromised) == 0:
 		return errors.New("init: a revocation wants --compromised; where nothing is compromised, and a root has only expired (case E), it is an ordinary rotation: --kind rotation")
-	case !revocation && (len(o.compromised) > 0 || o.dryRun || o.asJSON):
-		return errors.New("init: --compromised, --dry-run and --json are of --kind revocation")
+	case !revocation && (len(o.compromised) > 0 || o.dryRun || o.draft || o.asJSON):
+		return errors.New("init: --compromised, --dry-run, --draft and --json are of --kind revocation")
+	case o.dryRun && o.draft:
+		return errors.New("init: --dry-run writes nothing, and --draft writes more")
 	case o.asJSON && !o.dryRun:
 		return errors.New("init: --json goes with --dry-run")
 	}
@@ -66,7 +70,7 @@ func runRevocation(env *environment, dir string, o initOptions) error {
 			return err
 		}
 	}
-	event := compromise.Event{Dir: "DIR", Online: r.newOnline(a)}
+	event := compromise.Event{Dir: "DIR", Online: r.newOnline(a), Drafted: o.draft}
 	if dir != "" {
 		event.Dir = filepath.ToSlash(filepath.Clean(dir))
 	}
@@ -83,7 +87,11 @@ func runRevocation(env *environment, dir string, o initOptions) error {
 	if err != nil {
 		return err
 	}
-	return r.write(env, dir, supersedes)
+	if err := r.write(env, dir, supersedes); err != nil || !o.draft {
+		return err
+	}
+	fmt.Fprintln(env.out)
+	return hint(runDraft(env, dir), "complete %s, then: ceremony draft %s", filepath.Join(dir, folder.Plan), dir)
 }
 
 // assess reads what is trusted, and works out what the compromise means.

@@ -16,8 +16,9 @@ type Step struct {
 // Event is what the steps speak of: the ceremony folder, and what the plan
 // lists that is still to be made.
 type Event struct {
-	Dir    string
-	Online []string // files of new online keys, "keys/online-new.pem"
+	Dir     string
+	Online  []string // files of new online keys, "keys/online-new.pem"
+	Drafted bool     // it is drafted with the plan
 }
 
 // Plan works out the steps.
@@ -34,6 +35,7 @@ func (a *Assessment) Plan(e Event) {
 		a.sign(e)
 		a.publish(e)
 	default:
+		a.standby()
 		a.sign(e)
 		a.publish(e)
 	}
@@ -51,6 +53,17 @@ func (a *Assessment) step(who, do string, commands ...string) {
 // seal keeps the evidence and stops what goes on.
 func (a *Assessment) seal() {
 	a.step("publisher", "Stop the online signer. Copy metadata/ away as evidence, then put it back as it was in the last state that you know to be good: take out what the others have added.")
+}
+
+// standby reminds of what was signed for this day, where it is the loss of a
+// single root key.
+func (a *Assessment) standby() {
+	if root := a.role("root"); len(a.Tokens()) != 1 || len(a.Weak()) > 0 || root.Compromised != 1 {
+		return
+	}
+	name := a.Tokens()[0]
+	a.step("publisher", "If the last ceremony left a standby revocation of "+name+", publish it: that is all for tonight, and what follows is then an ordinary rotation. If there is none, go on.",
+		"ceremony publish revoke-"+name+".bundle REPOSITORY")
 }
 
 func (a *Assessment) onlineKeys(e Event) {
@@ -73,8 +86,11 @@ func (a *Assessment) sign(e Event) {
 		a.step("coordinator", fmt.Sprintf("Find new devices: %s, of the same holders or of others. List them in plan.yaml under holders: and in the roles, then give each its key.", n),
 			"ceremony token provision "+e.Dir+" --token NAME")
 	}
-	a.step("coordinator", "Read plan.yaml aloud: who is out, who stays, what is new. Then draft and review; all present compare the event ID.",
-		"ceremony draft "+e.Dir, "ceremony review "+e.Dir)
+	draft := []string{"ceremony draft " + e.Dir, "ceremony review " + e.Dir}
+	if e.Drafted {
+		draft = draft[1:]
+	}
+	a.step("coordinator", "Read plan.yaml aloud: who is out, who stays, what is new. Then draft and review; all present compare the event ID.", draft...)
 	a.step(a.signers(), "Each with a copy of the folder and the device. Compare the event ID with the one that was read aloud, before you type anything.",
 		"ceremony sign "+e.Dir+" --token NAME")
 	a.step("coordinator", "Take the signatures from the copies, and seal.",
