@@ -1,0 +1,348 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/plan"
+)
+
+// beginnings are the states from which runs of runbooks begin.
+var beginnings = map[string]func(*rehearsal) error{
+	"with nothing": func(*rehearsal) error { return nil },
+	"after the first signing": func(r *rehearsal) error {
+		return first(r.genesisFolder, func() error { return r.hold("genesis", founders) })
+	},
+	"a year after the genesis":  func(r *rehearsal) error { return first(r.genesis, r.later) },
+	"after the second signing":  func(r *rehearsal) error { return first(r.genesis, r.rotation) },
+	"with new YubiKeys":         func(r *rehearsal) error { return r.choose("holder-1") },
+	"at the table, on YubiKeys": atTheTable,
+}
+
+func first(acts ...func() error) error {
+	for _, act := range acts {
+		if err := act(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// atTheTable is where holder-1 has a copy of the folder, and is to sign.
+func atTheTable(r *rehearsal) error {
+	return first(r.genesisFolder,
+		func() error { return r.types("coordinator", "draft", "genesis") },
+		func() error { return r.carry("genesis", "holder-1", "genesis") })
+}
+
+func (r *rehearsal) later() error {
+	r.now = r.now.AddDate(0, 11, 0)
+	return nil
+}
+
+// choose has a holder think of a PIN and a PUK for a device that is still new.
+func (r *rehearsal) choose(token string) error {
+	r.tokens[token] = stock{pin: []byte("703918"), puk: []byte("49261735")}
+	return nil
+}
+
+// states are beginnings on embedded tokens, each held once and then copied.
+type states map[string]*rehearsal
+
+func (h states) begin(t *testing.T, state string) *rehearsal {
+	t.Helper()
+	if strings.HasSuffix(state, "YubiKeys") {
+		yubiKeys(t)
+		return begin(t, state, t.TempDir())
+	}
+	if h[state] == nil {
+		dir, err := os.MkdirTemp("", "ceremony-runbooks-") // it outlives this run
+		if err != nil {
+			t.Fatal(err)
+		}
+		h[state] = begin(t, state, dir)
+	}
+	r := *h[state]
+	r.dir, r.tokens, r.maker = copyTree(t, r.dir), maps.Clone(r.tokens), &softMaker{&r}
+	return &r
+}
+
+func (h states) remove() {
+	for _, r := range h {
+		_ = os.RemoveAll(r.dir)
+	}
+}
+
+func begin(t *testing.T, state, dir string) *rehearsal {
+	t.Helper()
+	act, ok := beginnings[state]
+	if !ok {
+		t.Fatalf("there is no state %q", state)
+	}
+	now, err := time.Parse(time.RFC3339, rehearsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newRehearsal(rehearsalEnv(io.Discard), rehearseOptions{seed: "runbooks", piv: strings.HasSuffix(state, "YubiKeys")}, now, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first(r.prepare, func() error { return os.MkdirAll(filepath.Join(r.dir, "witness"), 0o755) }, func() error { return act(r) }); err != nil {
+		t.Fatalf("%s: %v", state, err)
+	}
+	return r
+}
+
+// stages are what people do between two commands, at the places of a page that
+// say so.
+var stages = map[string]func(*player) error{
+	"holders send their keys":         (*player).keysArrive,
+	"the genesis plan is written":     func(p *player) error { return p.edit("genesis", p.genesisPlan) },
+	"holder-2-new and holder-6 send":  func(p *player) error { return p.issue("rotation", "holder-2-new", "holder-6") },
+	"the rotation plan is written":    func(p *player) error { return p.edit("rotation", p.rotationPlan) },
+	"the targets plan is written":     func(p *player) error { return p.edit("targets", p.marked) },
+	"holder-2-new sends":              func(p *player) error { return p.issue("rotation", "holder-2-new") },
+	"the loss is written":             func(p *player) error { return p.edit("rotation", p.lossPlan) },
+	"the genesis is copied":           func(p *player) error { return p.copied("genesis") },
+	"the rotation is copied":          func(p *player) error { return p.copied("rotation") },
+	"the targets are copied":          func(p *player) error { return p.copied("targets") },
+	"the witness is given the folder": func(p *player) error { return p.carry("rotation", "witness", "rotation") },
+	"the others sign":                 (*player).othersSign,
+	"who was missing signs":           (*player).missingSign,
+	"the policy is decided":           (*player).decidePolicy,
+	"the threshold is written":        func(p *player) error { return p.changes("genesis", "threshold: 0", "threshold: 3") },
+	"the name is corrected":           func(p *player) error { return p.changes("rotation", "holder-7", "holder-6") },
+	"the witness brings a root":       func(p *player) error { return p.give("repository/root.json", "witness/root.json") },
+	"the witness is given the bundle": func(p *player) error { return p.give("rotation.bundle", "witness/rotation.bundle") },
+}
+
+// troubles are what goes wrong in a run.
+var troubles = map[string]func(*player) error{
+	"a wrong PIN":                         func(p *player) error { p.wrong = []byte("000001"); return nil },
+	"a wrong PUK":                         func(p *player) error { p.wrong = []byte("00000001"); return nil },
+	"the PIN is locked":                   func(p *player) error { return p.lock("holder-1") },
+	"the PUK is locked":                   (*player).lockPUK,
+	"the bundle is altered":               func(p *player) error { return p.alter("rotation.bundle") },
+	"only one comes":                      func(p *player) error { p.late = true; return nil },
+	"another event ID is typed":           func(p *player) error { p.typed = strings.Repeat("0", 64); return nil },
+	"the threshold is forgotten":          func(p *player) error { return p.changes("genesis", "threshold: 3", "threshold: 0") },
+	"a name is mistyped":                  func(p *player) error { return p.changes("rotation", "holder-4, holder-6]", "holder-4, holder-7]") },
+	"the witness has another root":        (*player).anotherRoot,
+	"the witness is given another bundle": func(p *player) error { return p.alter("rotation.bundle") },
+}
+
+func (p *player) keysArrive() error {
+	if err := p.issue("genesis", founders...); err != nil {
+		return err
+	}
+	online, err := p.onlineKey("online")
+	if err != nil {
+		return err
+	}
+	return p.send("genesis", "online.pem", online)
+}
+
+// copied gives each holder in the plan a stick with the folder.
+func (p *player) copied(event string) error {
+	for _, token := range p.planned(event) {
+		place := filepath.Join(p.dir, holderOf(token), event)
+		if _, err := os.Stat(place); err == nil {
+			continue
+		}
+		if err := p.carry(event, holderOf(token), event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// planned are the tokens of a plan that are not lost.
+func (p *player) planned(event string) []string {
+	files, err := folder.Read(filepath.Join(p.dir, "coordinator", event))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	decided, err := plan.Parse(files[folder.Plan])
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var names []string
+	for _, h := range decided.Roster.Holders {
+		for _, token := range h.Tokens {
+			if !token.Lost {
+				names = append(names, token.Name)
+			}
+		}
+	}
+	return names
+}
+
+// othersSign has the other holders type the command that one has typed on the
+// page. Who leaves and who joins stays at home.
+func (p *player) othersSign() error {
+	if p.late {
+		return nil
+	}
+	who, command, _ := p.signs.Command()
+	args := shellWords(command)
+	event, by := args[2], p.signs
+	for _, token := range p.planned(event) {
+		switch {
+		case token == who, event == "targets" && !slices.Contains(founders[:3], token),
+			event == "rotation" && (token == "holder-5" || token == "holder-6"):
+			continue
+		}
+		other := *by
+		other.Console = slices.Clone(by.Console)
+		other.Console[0] = holderOf(token) + "$ " + strings.ReplaceAll(command, who, token)
+		for i := range other.Console[1:] {
+			other.Console[i+1] = strings.ReplaceAll(other.Console[i+1], who, token)
+		}
+		_, _, want := other.Command()
+		p.types(&other, want)
+	}
+	p.signs = by
+	return nil
+}
+
+// missingSign is when those come who were not there.
+func (p *player) missingSign() error {
+	p.late = false
+	return p.othersSign()
+}
+
+// decidePolicy marks the plan of a rehearsal, with what devices must be.
+func (p *player) decidePolicy() error {
+	if err := p.rehearsal.types("coordinator", "init", "genesis", "--kind", "genesis"); err != nil {
+		return err
+	}
+	if err := p.policy("genesis"); err != nil {
+		return err
+	}
+	return p.carry("genesis", "holder-1", "genesis")
+}
+
+// lossPlan marks holder-2's token as lost and has the new one take its place.
+func (p *player) lossPlan(text string) (string, error) {
+	text, err := p.marked(text)
+	if err != nil {
+		return "", err
+	}
+	old := regexp.MustCompile(`        key: keys/holder-2\.pem\n`)
+	if len(old.FindAllString(text, -1)) != 1 {
+		return "", errors.New("the plan does not have holder-2's token once")
+	}
+	text = old.ReplaceAllString(text, "        key: keys/holder-2.pem\n        lost: true\n"+p.tokens["holder-2-new"].entry("holder-2-new"))
+	text = regexp.MustCompile(`(keys: \[holder-1, )holder-2\b`).ReplaceAllString(text, "${1}holder-2-new")
+	return replace(text, "waivers: []  # each with check, subject and reason; see `ceremony checks`", waiverText)
+}
+
+// quiet has a command typed that is on no page, and that fails.
+func (p *player) quiet(who string, args []string, secrets ...string) error {
+	if err := os.Chdir(filepath.Join(p.dir, who)); err != nil {
+		return err
+	}
+	ask := &stubborn{p: p, args: args, secrets: secrets}
+	if status := run(args, p.machine(who, &ask.screen, ask)); status == done {
+		return fmt.Errorf("%v was to fail:\n%s", args, ask.screen.String())
+	}
+	return nil
+}
+
+// lock has a holder type wrong PINs until no try is left.
+func (p *player) lock(token string) error {
+	for range 3 {
+		if err := p.quiet(holderOf(token), []string{"sign", "genesis", "--token", token}, "000001"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockPUK has the PUK typed wrongly until no try is left.
+func (p *player) lockPUK() error {
+	device := "piv:serial=" + p.tokens["holder-1"].serial
+	for range 3 {
+		if err := p.quiet("holder-1", []string{"token", "unblock", device}, "00000001", "703918", "703918"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alter changes one bit in the middle of a file.
+func (p *player) alter(name string) error {
+	file := filepath.Join(p.dir, name)
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	data[len(data)/2] ^= 1
+	return os.WriteFile(file, data, 0o644)
+}
+
+func (p *player) give(from, to string) error {
+	data, err := os.ReadFile(filepath.Join(p.dir, filepath.FromSlash(from)))
+	if err != nil {
+		return err
+	}
+	return durable.Create(filepath.Join(p.dir, filepath.FromSlash(to)), data)
+}
+
+// anotherRoot has the witness bring the root of another repository.
+func (p *player) anotherRoot() error {
+	other := filepath.Join(p.t.TempDir(), "other")
+	args := []string{"rehearse", "--keep", other, "--seed", "another", "--time", rehearsed}
+	if status := run(args, rehearsalEnv(io.Discard)); status != done {
+		return fmt.Errorf("exit status %d", status)
+	}
+	data, err := os.ReadFile(filepath.Join(other, "repository", "root.json"))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(p.dir, "witness", "root.json"), data, 0o644)
+}
+
+// changes writes one thing of a plan anew.
+func (p *player) changes(event, old, new string) error {
+	return p.edit(event, func(text string) (string, error) { return replace(text, old, new) })
+}
+
+// stubborn types the same secrets whatever the screen says.
+type stubborn struct {
+	p       *player
+	args    []string
+	secrets []string
+	screen  bytes.Buffer
+}
+
+func (s *stubborn) Line(prompt string) (string, error) {
+	if strings.Contains(prompt, "last try") {
+		return "last try", nil
+	}
+	return (&actorPrompter{s.p.rehearsal, s.args, &s.screen}).Line(prompt)
+}
+
+func (s *stubborn) Secret(string) ([]byte, error) {
+	next := s.secrets[0]
+	if len(s.secrets) > 1 {
+		s.secrets = s.secrets[1:]
+	}
+	return []byte(next), nil
+}
+
+func (s *stubborn) Reveal(string, string) (string, error) { return "", errors.New("nothing to read") }
+
+func (s *stubborn) Countdown(int) (stop func()) { return func() {} }

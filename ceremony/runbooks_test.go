@@ -1,0 +1,360 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"tufceremony/ceremony/internal/record"
+	"tufceremony/runbooks"
+)
+
+// TestRunbooks goes through each runbook from top to bottom, once for each run
+// that its page names, and types every command that stands on it. What is
+// printed must be what the page shows, a prompt that a person is asked must
+// stand on the page, and in the end no command, and no message of an IF, may be
+// left that no run has seen.
+//
+//	run: NAME; begins STATE; 3 THEN; 5 THEN (TROUBLE); rotation 4 THEN
+//
+// STATE is one of beginnings, and what has happened before. IF is answered with
+// ELSE, but at the steps that are named, once each in their order. A TROUBLE
+// is one of troubles, and happens before the step; it may have no IF of its own:
+// 8 (TROUBLE). GO TO another page ends the
+// run; GO TO a step of another page goes on there, with everything as it is.
+func TestRunbooks(t *testing.T) {
+	pages := map[string]*runbooks.Page{}
+	seen := map[string]bool{}
+	held := states{}
+	t.Cleanup(held.remove)
+	for _, name := range runbooks.Names() {
+		page, err := runbooks.Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages[name] = page
+	}
+	for _, name := range runbooks.Names() {
+		t.Run(name, func(t *testing.T) {
+			for _, text := range pages[name].Runs {
+				r := parseRun(t, name, text)
+				t.Run(r.name, func(t *testing.T) {
+					t.Chdir(t.TempDir()) // and back
+					p := &player{t: t, rehearsal: held.begin(t, r.begins), pages: pages, page: pages[name], turns: r.turns, seen: seen}
+					p.play()
+				})
+			}
+			if !t.Failed() {
+				unseen(t, pages[name], seen)
+			}
+		})
+	}
+}
+
+// unseen wants every command and message of a page to have been seen by a run.
+func unseen(t *testing.T, page *runbooks.Page, seen map[string]bool) {
+	t.Helper()
+	for _, s := range page.Steps {
+		for _, part := range s.Parts {
+			if part.Kind == runbooks.Do && !seen[place(page, part.Line)] {
+				t.Errorf("%s: no run of the page types this command", place(page, part.Line))
+			}
+		}
+		if s.If != nil && s.If.Seen != nil && !seen[place(page, s.If.Line)] {
+			t.Errorf("%s: no run of the page sees this message", place(page, s.If.Line))
+		}
+		if !seen[place(page, s.Line)] {
+			t.Errorf("%s: no run of the page comes to step %d", place(page, s.Line), s.Number)
+		}
+	}
+}
+
+func place(page *runbooks.Page, line int) string {
+	return fmt.Sprintf("../runbooks/%s.md:%d", page.Name, line)
+}
+
+// turn is an IF that a run answers with THEN.
+type turn struct {
+	page, trouble string
+	step          int
+	then          bool
+}
+
+type pageRun struct {
+	name, begins string
+	turns        []turn
+}
+
+func parseRun(t *testing.T, page, text string) pageRun {
+	t.Helper()
+	fields := strings.Split(text, "; ")
+	r := pageRun{name: fields[0]}
+	if len(fields) > 1 {
+		r.begins, _ = strings.CutPrefix(fields[1], "begins ")
+	}
+	if r.begins == "" {
+		t.Fatalf("%s: the run %q does not say how it begins", page, text)
+	}
+	for _, field := range fields[2:] {
+		m := regexp.MustCompile(`^(?:([a-z-]+) )?(\d+)( THEN)?(?: \((.*)\))?$`).FindStringSubmatch(field)
+		if m == nil {
+			t.Fatalf("%s: a run has %q, which is not of the form: 5 THEN (TROUBLE)", page, field)
+		}
+		if m[1] == "" {
+			m[1] = page
+		}
+		step, _ := strconv.Atoi(m[2])
+		r.turns = append(r.turns, turn{page: m[1], step: step, then: m[3] != "", trouble: m[4]})
+	}
+	return r
+}
+
+// player is everybody who has a part in a run.
+type player struct {
+	*rehearsal
+	t     *testing.T
+	pages map[string]*runbooks.Page
+	page  *runbooks.Page
+	turns []turn
+	seen  map[string]bool
+	signs *runbooks.Part // the last `ceremony sign` on a page
+	typed string         // what is typed instead of the next answer
+	wrong []byte         // and instead of the next secret
+	late  bool           // the other holders are not there
+}
+
+func (p *player) play() {
+	p.t.Helper()
+	for number, visits := 1, 0; ; visits++ {
+		if visits > 100 {
+			p.t.Fatalf("%s: the run does not end", p.page.Name)
+		}
+		step := &p.page.Steps[number-1]
+		p.seen[place(p.page, step.Line)] = true
+		then := p.takes(step)
+		p.step(step, then)
+		to := step.Ways()[0]
+		if step.If != nil && !then {
+			to = step.If.Else.To
+		}
+		if to.End || to.Page != "" && to.Step == 0 {
+			break
+		}
+		if to.Page != "" {
+			p.page = p.pages[to.Page]
+		}
+		number = to.Step
+	}
+	for _, left := range p.turns {
+		p.t.Errorf("the run does not come to step %d of %s", left.step, left.page)
+	}
+}
+
+// takes says whether the run answers this step's IF with THEN, and has happen
+// what is the reason.
+func (p *player) takes(step *runbooks.Step) bool {
+	p.t.Helper()
+	if len(p.turns) == 0 || p.turns[0].page != p.page.Name || p.turns[0].step != step.Number {
+		return false
+	}
+	next := p.turns[0]
+	p.turns = p.turns[1:]
+	if next.then && step.If == nil {
+		p.t.Fatalf("%s: the step has no IF", place(p.page, step.Line))
+	}
+	if next.trouble != "" {
+		p.act(troubles, next.trouble, step.Line)
+	}
+	return next.then
+}
+
+// act has people do something that is no command.
+func (p *player) act(parts map[string]func(*player) error, name string, line int) {
+	p.t.Helper()
+	do, ok := parts[name]
+	if !ok {
+		p.t.Fatalf("%s: nobody knows how to do %q", place(p.page, line), name)
+	}
+	if err := do(p); err != nil {
+		p.t.Fatalf("%s: %s: %v", place(p.page, line), name, err)
+	}
+}
+
+// step does what stands in a step. Where the IF is about what its last command
+// prints, and the answer is yes, the command must print that.
+func (p *player) step(step *runbooks.Step, then bool) {
+	p.t.Helper()
+	last := -1
+	for i, part := range step.Parts {
+		if part.Kind == runbooks.Do {
+			last = i
+		}
+	}
+	instead := then && step.If.Seen != nil
+	if step.If != nil && step.If.Seen != nil && last < 0 {
+		p.t.Fatalf("%s: the step shows a message, and has no command", place(p.page, step.If.Line))
+	}
+	for i := range step.Parts {
+		part := &step.Parts[i]
+		switch {
+		case part.Kind == runbooks.Stage && !(instead && i > last):
+			p.act(stages, part.Text, part.Line)
+		case part.Kind == runbooks.Do && i == last && instead:
+			p.seen[place(p.page, step.If.Line)] = true
+			p.types(part, step.If.Seen)
+		case part.Kind == runbooks.Do:
+			p.seen[place(p.page, part.Line)] = true
+			_, _, want := part.Command()
+			p.types(part, want)
+		}
+	}
+}
+
+// types has a person type a command, and compares the screen with the page. It
+// succeeds unless the page shows an error.
+func (p *player) types(part *runbooks.Part, want []string) {
+	p.t.Helper()
+	who, command, _ := part.Command()
+	if strings.HasPrefix(command, "ceremony sign ") {
+		p.signs = part
+	}
+	screen, failed, asked := p.screen(who, command, want)
+	at := place(p.page, part.Line)
+	got := strings.Split(strings.TrimSuffix(screen, "\n"), "\n")
+	if missing := unlike(want, got); missing != "" {
+		p.t.Fatalf("%s: %s\nit does not print %s, at its place, but in the end:\n%s", at, command, missing, strings.Join(got[max(0, len(got)-30):], "\n"))
+	}
+	if refusal := strings.Contains(strings.Join(want, "\n"), "ceremony: error: "); failed != refusal {
+		p.t.Fatalf("%s: %s\nfailed: %t, and the page shows an error: %t\n%s", at, command, failed, refusal, screen)
+	}
+	_, _, usually := part.Command()
+	for _, line := range asked {
+		if !shows(want, line) && !shows(usually, line) {
+			p.t.Errorf("%s: %s\nasks, and the page does not show it: %q", at, command, line)
+		}
+	}
+}
+
+// shows says whether a line stands on the page, and not only behind dots.
+func shows(want []string, line string) bool {
+	for _, w := range want {
+		if w != "..." && alike([]string{w}, []string{line}) {
+			return true
+		}
+	}
+	return false
+}
+
+// screen runs a command where its actor works. The program runs in this
+// process, with people who answer; anything else is a shell's.
+func (p *player) screen(who, command string, want []string) (screen string, failed bool, asked []string) {
+	p.t.Helper()
+	dir := filepath.Join(p.dir, who)
+	if err := os.Chdir(dir); err != nil {
+		p.t.Fatal(err)
+	}
+	if args := shellWords(command); args[0] == "ceremony" && !strings.ContainsAny(command, "|$<>&") {
+		var out bytes.Buffer
+		ask := &reader{p: p, args: args[1:], want: want, screen: &out}
+		failed = run(args[1:], p.machine(who, &out, ask)) != done
+		return out.String(), failed, ask.asked
+	}
+	c := exec.Command("sh", "-c", command)
+	c.Env = append(os.Environ(), clockVariable+"="+p.now.Format(time.RFC3339))
+	out, err := c.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		p.t.Skipf("there is no shell: %v", err)
+	}
+	return string(out), err != nil, nil
+}
+
+// machine is the environment of an actor.
+func (p *player) machine(who string, out *bytes.Buffer, ask prompter) *environment {
+	return &environment{
+		out: guard{out}, err: guard{out}, ask: ask,
+		now:     func() time.Time { return p.now },
+		random:  p.env.random,
+		binary:  func() (record.Binary, error) { return p.binary, nil },
+		sitting: func(dir string) string { return record.Sitting("rehearsal", who, filepath.Base(dir)) },
+	}
+}
+
+// reader answers as a person does who has the page before them.
+type reader struct {
+	p      *player
+	args   []string
+	want   []string
+	screen *bytes.Buffer
+	asked  []string
+}
+
+func (r *reader) answer(prompt, shown string) {
+	fmt.Fprintf(r.screen, "%s%s\n", prompt, shown)
+	lines := strings.Split(prompt+shown, "\n")
+	r.asked = append(r.asked, lines[len(lines)-1])
+}
+
+// Line types what stands on the page behind the question. For … there, it is
+// what the actors of every rehearsal type: words, or the event ID.
+func (r *reader) Line(prompt string) (string, error) {
+	if typed := r.p.typed; typed != "" {
+		r.p.typed = ""
+		r.answer(prompt, typed)
+		return typed, nil
+	}
+	lines := strings.Split(prompt, "\n")
+	for _, w := range r.want {
+		if typed, ok := strings.CutPrefix(w, lines[len(lines)-1]); ok && typed != "…" {
+			r.answer(prompt, typed)
+			return typed, nil
+		}
+	}
+	typed, err := (&actorPrompter{r.p.rehearsal, r.args, &bytes.Buffer{}}).Line(prompt)
+	r.answer(prompt, typed)
+	return typed, err
+}
+
+// Secret types what the holder knows, or in trouble something else.
+func (r *reader) Secret(prompt string) ([]byte, error) {
+	secret, err := r.p.secretFor(prompt, r.args)
+	if r.p.wrong != nil {
+		secret, r.p.wrong = r.p.wrong, nil
+	}
+	r.answer(prompt, strings.Repeat("*", len(secret)))
+	return bytes.Clone(secret), err
+}
+
+func (r *reader) Reveal(string, string) (string, error) {
+	return "", errors.New("no runbook shows a secret")
+}
+
+func (r *reader) Countdown(int) (stop func()) { return func() {} }
+
+// secretFor finds whose secret is asked for, by the token or the device that
+// the command names.
+func (p *player) secretFor(prompt string, args []string) ([]byte, error) {
+	whose := "online"
+	for i, arg := range args {
+		for name, token := range p.tokens {
+			if i > 0 && args[i-1] == "--token" && name == arg || token.serial != "" && arg == "piv:serial="+token.serial {
+				whose = name
+			}
+		}
+	}
+	token, ok := p.tokens[whose]
+	if !ok {
+		return nil, fmt.Errorf("nobody knows a secret for %q", prompt)
+	}
+	if strings.Contains(prompt, "PUK") {
+		return token.puk, nil
+	}
+	return token.pin, nil
+}
