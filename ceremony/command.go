@@ -53,6 +53,7 @@ one bundle that any stranger can verify. Begin with "ceremony rehearse".`,
 	for _, c := range []*cobra.Command{
 		initCommand(env), draftCommand(env), reviewCommand(env), signCommand(env), statusCommand(env), mergeCommand(env),
 		sealCommand(env), verifyCommand(env), publishCommand(env), inspectCommand(env), tokenCommand(env), checksCommand(env), rehearseCommand(env),
+		runbookCommand(env),
 	} {
 		adapt(c)
 		root.AddCommand(c)

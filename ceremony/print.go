@@ -16,14 +16,18 @@ const width = 80
 
 // guard is the last line of defence between text from metadata and the
 // terminal: whatever control or bidirectional character comes through is
-// written as an escape. Line feeds and tabs are the program's own.
+// written as an escape. Line feeds and tabs are the program's own, and so is a
+// form feed on a line of its own, which ends a sheet of paper.
 type guard struct{ w io.Writer }
 
 func (g guard) Write(p []byte) (int, error) {
 	var out strings.Builder
 	for line := range strings.SplitAfterSeq(string(p), "\n") {
 		text, newline := strings.CutSuffix(line, "\n")
-		out.WriteString(tufmeta.Printable(text))
+		if text != formFeed {
+			text = tufmeta.Printable(text)
+		}
+		out.WriteString(text)
 		if newline {
 			out.WriteByte('\n')
 		}

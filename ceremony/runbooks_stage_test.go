@@ -25,10 +25,12 @@ var beginnings = map[string]func(*rehearsal) error{
 	"after the first signing": func(r *rehearsal) error {
 		return first(r.genesisFolder, func() error { return r.hold("genesis", founders) })
 	},
-	"a year after the genesis":  func(r *rehearsal) error { return first(r.genesis, r.later) },
-	"after the second signing":  func(r *rehearsal) error { return first(r.genesis, r.rotation) },
-	"with new YubiKeys":         func(r *rehearsal) error { return r.choose("holder-1") },
-	"at the table, on YubiKeys": atTheTable,
+	"a year after the genesis":              func(r *rehearsal) error { return first(r.genesis, r.later) },
+	"after the second signing":              func(r *rehearsal) error { return first(r.genesis, r.rotation) },
+	"with new YubiKeys":                     func(r *rehearsal) error { return r.choose("holder-1") },
+	"at the table, on YubiKeys":             atTheTable,
+	"with nothing but YubiKeys":             func(*rehearsal) error { return nil },
+	"a year after the genesis, on YubiKeys": func(r *rehearsal) error { return first(r.genesis, r.later) },
 }
 
 func first(acts ...func() error) error {
@@ -110,10 +112,10 @@ func begin(t *testing.T, state, dir string) *rehearsal {
 var stages = map[string]func(*player) error{
 	"holders send their keys":         (*player).keysArrive,
 	"the genesis plan is written":     func(p *player) error { return p.edit("genesis", p.genesisPlan) },
-	"holder-2-new and holder-6 send":  func(p *player) error { return p.issue("rotation", "holder-2-new", "holder-6") },
+	"holder-2-new and holder-6 send":  func(p *player) error { return p.join("holder-2-new", "holder-6") },
 	"the rotation plan is written":    func(p *player) error { return p.edit("rotation", p.rotationPlan) },
-	"the targets plan is written":     func(p *player) error { return p.edit("targets", p.marked) },
-	"holder-2-new sends":              func(p *player) error { return p.issue("rotation", "holder-2-new") },
+	"the targets plan is written":     (*player).targetsPlan,
+	"holder-2-new sends":              func(p *player) error { return p.join("holder-2-new") },
 	"the loss is written":             func(p *player) error { return p.edit("rotation", p.lossPlan) },
 	"the genesis is copied":           func(p *player) error { return p.copied("genesis") },
 	"the rotation is copied":          func(p *player) error { return p.copied("rotation") },
@@ -144,6 +146,9 @@ var troubles = map[string]func(*player) error{
 }
 
 func (p *player) keysArrive() error {
+	if err := p.policy("genesis"); err != nil {
+		return err
+	}
 	if err := p.issue("genesis", founders...); err != nil {
 		return err
 	}
@@ -152,6 +157,21 @@ func (p *player) keysArrive() error {
 		return err
 	}
 	return p.send("genesis", "online.pem", online)
+}
+
+// join has holders of a rotation send the keys of new devices.
+func (p *player) join(tokens ...string) error {
+	if err := p.policy("rotation"); err != nil {
+		return err
+	}
+	return p.issue("rotation", tokens...)
+}
+
+func (p *player) targetsPlan() error {
+	if p.maker.policy() != "" {
+		return p.policy("targets")
+	}
+	return p.edit("targets", p.marked)
 }
 
 // copied gives each holder in the plan a stick with the folder.
@@ -240,11 +260,11 @@ func (p *player) lossPlan(text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	old := regexp.MustCompile(`        key: keys/holder-2\.pem\n`)
+	old := regexp.MustCompile(`        key: keys/holder-2\.pem\n(        attestation: .*\n)?`)
 	if len(old.FindAllString(text, -1)) != 1 {
 		return "", errors.New("the plan does not have holder-2's token once")
 	}
-	text = old.ReplaceAllString(text, "        key: keys/holder-2.pem\n        lost: true\n"+p.tokens["holder-2-new"].entry("holder-2-new"))
+	text = old.ReplaceAllString(text, "${0}        lost: true\n"+p.tokens["holder-2-new"].entry("holder-2-new"))
 	text = regexp.MustCompile(`(keys: \[holder-1, )holder-2\b`).ReplaceAllString(text, "${1}holder-2-new")
 	return replace(text, "waivers: []  # each with check, subject and reason; see `ceremony checks`", waiverText)
 }
@@ -282,15 +302,19 @@ func (p *player) lockPUK() error {
 	return nil
 }
 
-// alter changes one bit in the middle of a file.
+// alter changes one bit of the plan in a bundle.
 func (p *player) alter(name string) error {
 	file := filepath.Join(p.dir, name)
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	data[len(data)/2] ^= 1
-	return os.WriteFile(file, data, 0o644)
+	at := bytes.Index(data, []byte("ceremony-plan-1"))
+	if at < 0 {
+		return fmt.Errorf("%s has no plan", name)
+	}
+	data[at] ^= 1
+	return durable.Replace(file, data)
 }
 
 func (p *player) give(from, to string) error {
@@ -312,7 +336,7 @@ func (p *player) anotherRoot() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(p.dir, "witness", "root.json"), data, 0o644)
+	return durable.Replace(filepath.Join(p.dir, "witness", "root.json"), data)
 }
 
 // changes writes one thing of a plan anew.

@@ -201,6 +201,9 @@ func (p *parser) said(s *Step, b piece) (ended bool, err error) {
 		if !ok {
 			continue
 		}
+		if strings.Contains(rest, "GO TO") {
+			return false, errors.New("GO TO stands at the end of a step, or behind THEN and ELSE")
+		}
 		part := Part{Kind: k.kind, Text: rest, Line: b.line}
 		if k.kind == Do {
 			part.Console, err = p.console()

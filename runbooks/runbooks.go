@@ -47,7 +47,9 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"slices"
 )
 
 //go:embed *.md
@@ -59,14 +61,17 @@ var order = []string{
 	"lost-device", "forgotten-pin", "emergency",
 }
 
+// ErrNone is returned for a name that no page has.
+var ErrNone = errors.New("there is no such runbook")
+
 // Names lists the pages in the order in which they are listed for people.
-func Names() []string { return append([]string{}, order...) }
+func Names() []string { return slices.Clone(order) }
 
 // Lookup reads a page.
 func Lookup(name string) (*Page, error) {
 	text, err := files.ReadFile(name + ".md")
-	if err != nil {
-		return nil, fmt.Errorf("there is no runbook %q", name)
+	if err != nil || !slices.Contains(order, name) {
+		return nil, fmt.Errorf("looking for %q: %w", name, ErrNone)
 	}
 	return Parse(name, string(text))
 }
