@@ -142,6 +142,7 @@ func (d *docs) json(t *testing.T) {
 		{"status", "--json", at("coordinator/rotation")},
 		{"verify", "--json", "--at", "2027-12-31T09:00:00Z", at("rotation.bundle"), "--trusted-root", at("repository/root.json")},
 		{"checks", "--json"},
+		{"runbook", "--json"},
 	} {
 		var screen bytes.Buffer
 		if status := run(args, rehearsalEnv(&screen)); status != done {

@@ -88,8 +88,9 @@ func wrapHint(w io.Writer, text string) {
 	writeProse(w, first, prose)
 }
 
-// unbroken stands for a blank at which no line is broken.
-const unbroken = "\u00a0"
+// unbroken stands for a blank at which no line is broken. It is a character for
+// private use: what Unicode has for this is a space to strings.Fields.
+const unbroken = "\ue000"
 
 func writeProse(w io.Writer, first, text string) {
 	if text = strings.TrimLeft(text, " ,;.:"); text == "" {

@@ -107,7 +107,7 @@ func showRunbook(env *environment, name string, paper bool) error {
 	s := &sheet{}
 	s.opening(page)
 	for i := range page.Steps {
-		s.line("")
+		s.gap()
 		s.step(page, i)
 	}
 	for _, line := range s.lines {

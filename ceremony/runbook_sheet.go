@@ -18,6 +18,13 @@ type sheet struct {
 
 func (s *sheet) line(text string) { s.lines = append(s.lines, text) }
 
+// gap is an empty line, and never a second one.
+func (s *sheet) gap() {
+	if n := len(s.lines); n > 0 && s.lines[n-1] != "" {
+		s.line("")
+	}
+}
+
 // wrap adds text in lines of the width. A command between backquotes stays in
 // one piece.
 func (s *sheet) wrap(first, rest, text string) {
@@ -70,8 +77,7 @@ func (s *sheet) step(page *runbooks.Page, i int) {
 	if d := step.If; d != nil {
 		s.wrap(stepIndent+"IF ", boxIndent, d.Question)
 		s.console(d.Seen)
-		s.way("THEN ", d.Then)
-		s.way("ELSE ", d.Else)
+		s.ways(d)
 		return
 	}
 	if step.Next.End || step.Next.Page != "" || step.Next.Step != step.Number+1 {
@@ -125,11 +131,26 @@ func (s *sheet) console(lines []string) {
 	for _, line := range lines {
 		indent = max(0, min(indent, width-utf8.RuneCountInString(line)))
 	}
-	s.line("")
+	s.gap()
 	for _, line := range lines {
 		s.line(strings.TrimRight(strings.Repeat(" ", indent)+line, " "))
 	}
 	s.line("")
+}
+
+// ways are the two answers, on paper side by side where they fit.
+func (s *sheet) ways(d *runbooks.Decision) {
+	one, other := &sheet{paper: s.paper}, &sheet{paper: s.paper}
+	one.way("THEN ", d.Then)
+	other.way("ELSE ", d.Else)
+	if s.paper && len(one.lines) == 1 && len(other.lines) == 1 {
+		both := fmt.Sprintf("%-*s%s", width/2, one.lines[0], other.lines[0])
+		if utf8.RuneCountInString(one.lines[0]) < width/2 && utf8.RuneCountInString(both) <= width {
+			s.line(both)
+			return
+		}
+	}
+	s.lines = append(append(s.lines, one.lines...), other.lines...)
 }
 
 func (s *sheet) way(word string, way runbooks.Way) {
@@ -137,7 +158,7 @@ func (s *sheet) way(word string, way runbooks.Way) {
 	if way.Text != "" {
 		text = way.Text + " " + text
 	}
-	if way.To.Page != "" {
+	if way.To.Page != "" && !s.paper {
 		text += fmt.Sprintf("  (`ceremony runbook %s`)", way.To.Page)
 	}
 	s.wrap(s.box()+word, boxIndent, text)
@@ -189,7 +210,7 @@ func paginate(page *runbooks.Page) (sheets [][]string) {
 		if len(now) > 0 && len(now)+1+len(s.lines) > room {
 			sheets, now = append(sheets, now), nil
 		}
-		if len(now) > 0 {
+		if n := len(now); n > 0 && now[n-1] != "" {
 			now = append(now, "")
 		}
 		now = append(now, s.lines...)
