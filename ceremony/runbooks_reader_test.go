@@ -44,6 +44,10 @@ func (r *reader) Line(prompt string) (string, error) {
 
 // Secret types what the holder knows, or in trouble something else.
 func (r *reader) Secret(prompt string) ([]byte, error) {
+	if r.p.stops {
+		r.p.stops = false
+		return nil, errInterrupted
+	}
 	secret, err := r.p.secretFor(prompt, r.args)
 	if r.p.wrong != nil {
 		secret, r.p.wrong = r.p.wrong, nil

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 	"tufceremony/ceremony/internal/durable"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/tufmeta"
 )
 
 // beginnings are the states from which runs of runbooks begin.
@@ -122,27 +122,16 @@ var stages = map[string]func(*player) error{
 	"the targets are copied":          func(p *player) error { return p.copied("targets") },
 	"the witness is given the folder": func(p *player) error { return p.carry("rotation", "witness", "rotation") },
 	"the others sign":                 (*player).othersSign,
+	"the holder hands the files over": func(p *player) error {
+		return p.give("holder-1/genesis/keys/holder-1.pem", "coordinator/genesis/keys/holder-1.pem")
+	},
+	"both read the same digits":       (*player).sameDigits,
 	"who was missing signs":           (*player).missingSign,
 	"the policy is decided":           (*player).decidePolicy,
 	"the threshold is written":        func(p *player) error { return p.changes("genesis", "threshold: 0", "threshold: 3") },
 	"the name is corrected":           func(p *player) error { return p.changes("rotation", "holder-7", "holder-6") },
 	"the witness brings a root":       func(p *player) error { return p.give("repository/root.json", "witness/root.json") },
 	"the witness is given the bundle": func(p *player) error { return p.give("rotation.bundle", "witness/rotation.bundle") },
-}
-
-// troubles are what goes wrong in a run.
-var troubles = map[string]func(*player) error{
-	"a wrong PIN":                         func(p *player) error { p.wrong = []byte("000001"); return nil },
-	"a wrong PUK":                         func(p *player) error { p.wrong = []byte("00000001"); return nil },
-	"the PIN is locked":                   func(p *player) error { return p.lock("holder-1") },
-	"the PUK is locked":                   (*player).lockPUK,
-	"the bundle is altered":               func(p *player) error { return p.alter("rotation.bundle") },
-	"only one comes":                      func(p *player) error { p.late = true; return nil },
-	"another event ID is typed":           func(p *player) error { p.typed = strings.Repeat("0", 64); return nil },
-	"the threshold is forgotten":          func(p *player) error { return p.changes("genesis", "threshold: 3", "threshold: 0") },
-	"a name is mistyped":                  func(p *player) error { return p.changes("rotation", "holder-4, holder-6]", "holder-4, holder-7]") },
-	"the witness has another root":        (*player).anotherRoot,
-	"the witness is given another bundle": func(p *player) error { return p.alter("rotation.bundle") },
 }
 
 func (p *player) keysArrive() error {
@@ -243,6 +232,23 @@ func (p *player) missingSign() error {
 	return p.othersSign()
 }
 
+// sameDigits compares what two programs have said of one key.
+func (p *player) sameDigits() error {
+	data, err := os.ReadFile(filepath.Join(p.dir, "holder-1", "genesis", "keys", "holder-1.pem"))
+	if err != nil {
+		return err
+	}
+	key, err := tufmeta.ParsePEM(data)
+	if err != nil {
+		return err
+	}
+	fingerprint, err := tufmeta.Fingerprint(key)
+	if err == nil && !strings.Contains(p.last, fingerprint) {
+		err = fmt.Errorf("the key's fingerprint is %s, and the screen shows %s", fingerprint, p.last)
+	}
+	return err
+}
+
 // decidePolicy marks the plan of a rehearsal, with what devices must be.
 func (p *player) decidePolicy() error {
 	if err := p.rehearsal.types("coordinator", "init", "genesis", "--kind", "genesis"); err != nil {
@@ -269,104 +275,15 @@ func (p *player) lossPlan(text string) (string, error) {
 	return replace(text, "waivers: []  # each with check, subject and reason; see `ceremony checks`", waiverText)
 }
 
-// quiet has a command typed that is on no page, and that fails.
-func (p *player) quiet(who string, args []string, secrets ...string) error {
-	if err := os.Chdir(filepath.Join(p.dir, who)); err != nil {
-		return err
-	}
-	ask := &stubborn{p: p, args: args, secrets: secrets}
-	if status := run(args, p.machine(who, &ask.screen, ask)); status == done {
-		return fmt.Errorf("%v was to fail:\n%s", args, ask.screen.String())
-	}
-	return nil
-}
-
-// lock has a holder type wrong PINs until no try is left.
-func (p *player) lock(token string) error {
-	for range 3 {
-		if err := p.quiet(holderOf(token), []string{"sign", "genesis", "--token", token}, "000001"); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lockPUK has the PUK typed wrongly until no try is left.
-func (p *player) lockPUK() error {
-	device := "piv:serial=" + p.tokens["holder-1"].serial
-	for range 3 {
-		if err := p.quiet("holder-1", []string{"token", "unblock", device}, "00000001", "703918", "703918"); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// alter changes one bit of the plan in a bundle.
-func (p *player) alter(name string) error {
-	file := filepath.Join(p.dir, name)
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	at := bytes.Index(data, []byte("ceremony-plan-1"))
-	if at < 0 {
-		return fmt.Errorf("%s has no plan", name)
-	}
-	data[at] ^= 1
-	return durable.Replace(file, data)
-}
-
 func (p *player) give(from, to string) error {
 	data, err := os.ReadFile(filepath.Join(p.dir, filepath.FromSlash(from)))
 	if err != nil {
 		return err
 	}
-	return durable.Create(filepath.Join(p.dir, filepath.FromSlash(to)), data)
-}
-
-// anotherRoot has the witness bring the root of another repository.
-func (p *player) anotherRoot() error {
-	other := filepath.Join(p.t.TempDir(), "other")
-	args := []string{"rehearse", "--keep", other, "--seed", "another", "--time", rehearsed}
-	if status := run(args, rehearsalEnv(io.Discard)); status != done {
-		return fmt.Errorf("exit status %d", status)
-	}
-	data, err := os.ReadFile(filepath.Join(other, "repository", "root.json"))
-	if err != nil {
-		return err
-	}
-	return durable.Replace(filepath.Join(p.dir, "witness", "root.json"), data)
+	return durable.Replace(filepath.Join(p.dir, filepath.FromSlash(to)), data)
 }
 
 // changes writes one thing of a plan anew.
 func (p *player) changes(event, old, new string) error {
 	return p.edit(event, func(text string) (string, error) { return replace(text, old, new) })
 }
-
-// stubborn types the same secrets whatever the screen says.
-type stubborn struct {
-	p       *player
-	args    []string
-	secrets []string
-	screen  bytes.Buffer
-}
-
-func (s *stubborn) Line(prompt string) (string, error) {
-	if strings.Contains(prompt, "last try") {
-		return "last try", nil
-	}
-	return (&actorPrompter{s.p.rehearsal, s.args, &s.screen}).Line(prompt)
-}
-
-func (s *stubborn) Secret(string) ([]byte, error) {
-	next := s.secrets[0]
-	if len(s.secrets) > 1 {
-		s.secrets = s.secrets[1:]
-	}
-	return []byte(next), nil
-}
-
-func (s *stubborn) Reveal(string, string) (string, error) { return "", errors.New("nothing to read") }
-
-func (s *stubborn) Countdown(int) (stop func()) { return func() {} }

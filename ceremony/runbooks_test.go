@@ -131,6 +131,8 @@ type player struct {
 	signs *runbooks.Part // the last `ceremony sign` on a page
 	typed string         // what is typed instead of the next answer
 	wrong []byte         // and instead of the next secret
+	stops bool           // and Ctrl-C instead of a secret
+	last  string         // what the last command has printed
 	late  bool           // the other holders are not there
 	also  []string       // what the step says is asked as well, on some devices
 }
@@ -237,6 +239,7 @@ func (p *player) types(part *runbooks.Part, want []string) {
 		p.signs = part
 	}
 	screen, failed, asked := p.screen(who, command, want)
+	p.last = screen
 	at := place(p.page, part.Line)
 	got := strings.Split(strings.TrimSuffix(screen, "\n"), "\n")
 	if missing := unlike(want, got); missing != "" {

@@ -58,7 +58,7 @@ var files embed.FS
 // order is that of a year, with the bad days at its end.
 var order = []string{
 	"prepare-room", "rehearsal", "provision", "genesis", "rotation", "targets", "publishing", "witness",
-	"lost-device", "forgotten-pin", "emergency",
+	"retire", "lost-device", "forgotten-pin", "emergency",
 }
 
 // ErrNone is returned for a name that no page has.
@@ -176,6 +176,18 @@ func (p *Page) Minutes() int {
 		n = to.Step
 	}
 	return sum
+}
+
+// Commands says whether anything is typed on the page.
+func (p *Page) Commands() bool {
+	for _, s := range p.Steps {
+		for _, part := range s.Parts {
+			if part.Kind == Do {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func digest(text string) string {
