@@ -49,7 +49,8 @@ func (s *sheet) opening(page *runbooks.Page) {
 	}
 	s.line("")
 	if page.Commands() {
-		s.wrap("", "", "What is typed stands behind a $, and below it what the screen then shows: where … stands there may be any text, and for ... any lines.")
+		s.wrap("", "", "What is typed stands behind a $, and below it what the screen shows then. There … stands for any text, and ... for any lines.")
+		s.line("")
 	}
 	s.wrap("", "", fmt.Sprintf("It takes about %s, if every IF is answered with no.", duration(page.Minutes())))
 	if s.paper {

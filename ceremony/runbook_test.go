@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"tufceremony/runbooks"
 )
@@ -21,6 +22,11 @@ func TestRunbookSheets(t *testing.T) {
 		for i, text := range sheets {
 			if lines := strings.Count(text, "\n"); lines > paperLines {
 				t.Errorf("%s: sheet %d has %d lines", name, i+1, lines)
+			}
+			for line := range strings.Lines(text) {
+				if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > width {
+					t.Errorf("%s: sheet %d is too narrow for: %s", name, i+1, line)
+				}
 			}
 			if !strings.HasPrefix(text, "runbook "+name+", by ceremony "+version) || !strings.Contains(text, "SHA-256 "+page.SHA256+"\n") {
 				t.Errorf("%s: sheet %d does not say what it is of:\n%s", name, i+1, text)
