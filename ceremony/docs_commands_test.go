@@ -28,11 +28,15 @@ func docsCommands(t *testing.T) {
 						t.Errorf("%s:%d: %q: %v", b.file, b.line, line, err)
 					}
 				}
+			case "console":
+				if filepath.Dir(b.file) != runbooksDir {
+					t.Errorf("%s:%d: only runbooks have blocks of this sort", b.file, b.line)
+				}
 			case "console session", "console rehearsal", "console yubikeys", "console module", "console hsm", "sh softhsm", "sh module", "sh crontab", "":
 			default:
 				t.Errorf("%s:%d: nothing is known of blocks of sort %q", b.file, b.line, b.kind)
 			}
-			if strings.Contains(strings.Join(b.text, "\n"), "$ ceremony") && !strings.HasPrefix(b.kind, "console ") {
+			if strings.Contains(strings.Join(b.text, "\n"), "$ ceremony") && !strings.HasPrefix(b.kind, "console") {
 				t.Errorf("%s:%d: the block shows commands and is not tested", b.file, b.line)
 			}
 		}
@@ -98,6 +102,11 @@ func parses(args []string, whole bool) error {
 	}
 	if c == root && len(c.Flags().Args()) > 0 {
 		return errors.New("there is no such subcommand")
+	}
+	if names := c.Flags().Args(); name(c) == "runbook" && len(names) > 0 && names[0] != strings.ToUpper(names[0]) {
+		if _, err := lookupRunbook(names[0]); err != nil {
+			return err
+		}
 	}
 	if whole && !c.Flags().Changed("help") {
 		return c.ValidateArgs(c.Flags().Args())

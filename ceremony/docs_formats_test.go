@@ -144,6 +144,7 @@ func (d *docs) json(t *testing.T) {
 		{"init", "--kind", "revocation", "--trusted-root", at("repository/metadata/2.root.json"), "--compromised", "role:timestamp", "--dry-run", "--json"},
 		{"schedule", "--json", at("repository"), at("genesis.bundle"), "--margin", "60d", "--roster", at("rotation.bundle")},
 		{"checks", "--json"},
+		{"runbook", "--json"},
 	} {
 		var screen bytes.Buffer
 		if status := run(args, rehearsalEnv(&screen)); status != done {

@@ -42,13 +42,17 @@ import (
 //	console session    Each line PLACE$ COMMAND is run by a shell in that folder
 //	                   of a kept rehearsal; below it stands what it prints, and
 //	                   [N] where the exit status is N and not 0.
+//	console            A command in a runbook: TestRunbooks runs it.
 //
 // A line of three dots stands for any lines, and … within a line for any text.
 // A block of another sort, or of none, has no commands in it. Commands within
 // the text, between backquotes, must exist with the flags that they show.
 var update = flag.Bool("update", false, "write the documents that are made from the program")
 
-const docsDir = "../docs"
+const (
+	docsDir     = "../docs"
+	runbooksDir = "../runbooks"
+)
 
 // block is a fenced block of a document.
 type block struct {
@@ -68,7 +72,11 @@ func documents(t *testing.T) []string {
 		}
 		names = append(names, found...)
 	}
-	return names
+	runbooks, err := filepath.Glob(runbooksDir + "/*.md")
+	if err != nil || len(runbooks) == 0 {
+		t.Fatal("there are no runbooks", err)
+	}
+	return append(names, runbooks...)
 }
 
 // blocks takes a document apart: its fenced blocks, and the text around them.
@@ -209,7 +217,7 @@ func generated(t *testing.T, name, text string) {
 // docsClaims wants every claim of docs/security.md to name a test, and
 // every test that a document names to exist.
 func docsClaims(t *testing.T) {
-	named := regexp.MustCompile("`((?:ceremony|hsm|scripts)/[A-Za-z0-9_./-]+)(?: ((?:Test|Fuzz|Benchmark)[A-Za-z0-9]+))?`")
+	named := regexp.MustCompile("`((?:ceremony|hsm|scripts|runbooks)/[A-Za-z0-9_./-]+)(?: ((?:Test|Fuzz|Benchmark)[A-Za-z0-9]+))?`")
 	for _, file := range documents(t) {
 		_, prose := blocks(t, file)
 		for _, m := range named.FindAllStringSubmatch(strings.Join(strings.Fields(prose), " "), -1) {

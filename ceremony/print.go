@@ -16,14 +16,18 @@ const width = 80
 
 // guard is the last line of defence between text from metadata and the
 // terminal: whatever control or bidirectional character comes through is
-// written as an escape. Line feeds and tabs are the program's own.
+// written as an escape. Line feeds and tabs are the program's own, and so is a
+// form feed on a line of its own, which ends a sheet of paper.
 type guard struct{ w io.Writer }
 
 func (g guard) Write(p []byte) (int, error) {
 	var out strings.Builder
 	for line := range strings.SplitAfterSeq(string(p), "\n") {
 		text, newline := strings.CutSuffix(line, "\n")
-		out.WriteString(tufmeta.Printable(text))
+		if text != formFeed {
+			text = tufmeta.Printable(text)
+		}
+		out.WriteString(text)
 		if newline {
 			out.WriteByte('\n')
 		}
@@ -84,8 +88,9 @@ func wrapHint(w io.Writer, text string) {
 	writeProse(w, first, prose)
 }
 
-// unbroken stands for a blank at which no line is broken.
-const unbroken = "\u00a0"
+// unbroken stands for a blank at which no line is broken. It is a character for
+// private use: what Unicode has for this is a space to strings.Fields.
+const unbroken = "\ue000"
 
 func writeProse(w io.Writer, first, text string) {
 	if text = strings.TrimLeft(text, " ,;.:"); text == "" {

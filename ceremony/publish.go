@@ -124,7 +124,7 @@ func firstRoot(env *environment, file, dir, id string) ([]byte, error) {
 			"put the root that your clients ship with into the repository as root.json, and the roots that follow it into metadata/")
 	}
 	if id == "" {
-		id, err = env.ask.Line(fmt.Sprintf("Repository %q is new: it trusts nothing yet. Type the event ID, all 64 digits,\nfrom the minutes of the ceremony: ", dir))
+		id, err = env.ask.Line(fmt.Sprintf("Repository %q is new: it trusts nothing yet. Type the event ID,\nall 64 digits, from the minutes of the ceremony: ", dir))
 		if err != nil {
 			return nil, hint(err, "publish at a terminal, or give --event ID")
 		}

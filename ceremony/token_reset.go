@@ -45,7 +45,7 @@ func runTokenReset(env *environment, text string) (err error) {
 	}
 	fmt.Fprintln(env.out, "This will be wiped:")
 	seen.print(env.out)
-	typed, err := env.ask.Line("Nothing brings these keys back. Type the serial number to wipe the device: ")
+	typed, err := env.ask.Line("Nothing brings these keys back.\nType the serial number to wipe the device: ")
 	if err == nil && strings.TrimSpace(typed) != u.SerialText() {
 		err = errors.New("resetting: another number was typed")
 	}

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/tufmeta"
+	"tufceremony/hsm"
+)
+
+// beginnings are the states from which runs of runbooks begin.
+var beginnings = map[string]func(*rehearsal) error{
+	"with nothing": func(*rehearsal) error { return nil },
+	"after the first signing": func(r *rehearsal) error {
+		return inTurn(r.genesisFolder, func() error { return r.hold("genesis", founders) })
+	},
+	"a year after the genesis":              genesisAYearAgo,
+	"after the second signing":              func(r *rehearsal) error { return inTurn(r.genesis, r.rotation) },
+	"with new YubiKeys":                     newDevice,
+	"at the table, on YubiKeys":             atTheTable,
+	"with nothing but YubiKeys":             func(*rehearsal) error { return nil },
+	"a year after the genesis, on YubiKeys": genesisAYearAgo,
+}
+
+func inTurn(acts ...func() error) error {
+	for _, act := range acts {
+		if err := act(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// atTheTable is where holder-1 has a copy of the folder, and is to sign.
+func atTheTable(r *rehearsal) error {
+	return inTurn(r.genesisFolder,
+		func() error { return r.types("coordinator", "draft", "genesis") },
+		func() error { return r.carry("genesis", "holder-1", "genesis") })
+}
+
+// genesisAYearAgo is a genesis, and a clock that shows the next rotation's day.
+func genesisAYearAgo(r *rehearsal) error {
+	err := r.genesis()
+	r.now = r.now.AddDate(0, 11, 0)
+	return err
+}
+
+// newDevice has holder-1 think of a PIN and a PUK for a device that is still new.
+func newDevice(r *rehearsal) error {
+	r.tokens["holder-1"] = stock{pin: []byte("703918"), puk: []byte("49261735")}
+	return nil
+}
+
+// states are beginnings on embedded tokens, each held once and then copied.
+type states map[string]*rehearsal
+
+func (h states) begin(t *testing.T, state string) *rehearsal {
+	t.Helper()
+	if strings.HasSuffix(state, "YubiKeys") {
+		yubiKeys(t)
+		return begin(t, state, t.TempDir())
+	}
+	if h[state] == nil {
+		dir, err := os.MkdirTemp("", "ceremony-runbooks-") // it outlives this run
+		if err != nil {
+			t.Fatal(err)
+		}
+		h[state] = begin(t, state, dir)
+	}
+	r := *h[state]
+	r.dir, r.tokens, r.maker = copyTree(t, r.dir), maps.Clone(r.tokens), &softMaker{&r}
+	return &r
+}
+
+func (h states) remove() {
+	for _, r := range h {
+		_ = os.RemoveAll(r.dir)
+	}
+}
+
+func begin(t *testing.T, state, dir string) *rehearsal {
+	t.Helper()
+	act, ok := beginnings[state]
+	if !ok {
+		t.Fatalf("there is no state %q", state)
+	}
+	now, err := time.Parse(time.RFC3339, rehearsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newRehearsal(rehearsalEnv(io.Discard), rehearseOptions{seed: "runbooks", piv: strings.HasSuffix(state, "YubiKeys")}, now, dir)
+	if errors.Is(err, hsm.ErrUnsupported) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if err := inTurn(r.prepare, func() error { return os.MkdirAll(filepath.Join(r.dir, "witness"), 0o755) }, func() error { return act(r) }); err != nil {
+		t.Fatalf("%s: %v", state, err)
+	}
+	return r
+}
+
+// stages are what people do between two commands, at the places of a page that
+// say so.
+var stages = map[string]func(*player) error{
+	"holders send their keys":         (*player).keysArrive,
+	"the genesis plan is written":     func(p *player) error { return p.edit("genesis", p.genesisPlan) },
+	"holder-2-new and holder-6 send":  func(p *player) error { return p.join("holder-2-new", "holder-6") },
+	"the rotation plan is written":    func(p *player) error { return p.edit("rotation", p.rotationPlan) },
+	"the targets plan is written":     (*player).targetsPlan,
+	"holder-2-new sends":              func(p *player) error { return p.join("holder-2-new") },
+	"the loss is written":             func(p *player) error { return p.edit("rotation", p.lossPlan) },
+	"the genesis is copied":           func(p *player) error { return p.copied("genesis") },
+	"the rotation is copied":          func(p *player) error { return p.copied("rotation") },
+	"the targets are copied":          func(p *player) error { return p.copied("targets") },
+	"the witness is given the folder": func(p *player) error { return p.carry("rotation", "witness", "rotation") },
+	"the others sign":                 (*player).othersSign,
+	"the holder hands the files over": func(p *player) error {
+		return p.give("holder-1/genesis/keys/holder-1.pem", "coordinator/genesis/keys/holder-1.pem")
+	},
+	"both read the same digits":       (*player).sameDigits,
+	"who was missing signs":           (*player).missingSign,
+	"the policy is decided":           (*player).decidePolicy,
+	"the threshold is written":        func(p *player) error { return p.changes("genesis", "threshold: 0", "threshold: 3") },
+	"the name is corrected":           func(p *player) error { return p.changes("rotation", "holder-7", "holder-6") },
+	"the witness brings a root":       func(p *player) error { return p.give("repository/root.json", "witness/root.json") },
+	"the witness is given the bundle": func(p *player) error { return p.give("rotation.bundle", "witness/rotation.bundle") },
+}
+
+func (p *player) keysArrive() error {
+	if err := p.policy("genesis"); err != nil {
+		return err
+	}
+	if err := p.issue("genesis", founders...); err != nil {
+		return err
+	}
+	online, err := p.onlineKey("online")
+	if err != nil {
+		return err
+	}
+	return p.send("genesis", "online.pem", online)
+}
+
+// join has holders of a rotation send the keys of new devices.
+func (p *player) join(tokens ...string) error {
+	if err := p.policy("rotation"); err != nil {
+		return err
+	}
+	return p.issue("rotation", tokens...)
+}
+
+func (p *player) targetsPlan() error {
+	if p.maker.policy() != "" {
+		return p.policy("targets")
+	}
+	return p.edit("targets", p.marked)
+}
+
+// copied gives each holder in the plan a stick with the folder.
+func (p *player) copied(event string) error {
+	for _, token := range p.planned(event) {
+		place := filepath.Join(p.dir, holderOf(token), event)
+		if _, err := os.Stat(place); err == nil {
+			continue
+		}
+		if err := p.carry(event, holderOf(token), event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// planned are the tokens of a plan that are not lost.
+func (p *player) planned(event string) []string {
+	files, err := folder.Read(filepath.Join(p.dir, "coordinator", event))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	decided, err := plan.Parse(files[folder.Plan])
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var names []string
+	for _, h := range decided.Roster.Holders {
+		for _, token := range h.Tokens {
+			if !token.Lost {
+				names = append(names, token.Name)
+			}
+		}
+	}
+	return names
+}
+
+// othersSign has the other holders type the command that one has typed on the
+// page. Who leaves and who joins stays at home.
+func (p *player) othersSign() error {
+	if p.late {
+		return nil
+	}
+	who, command, _ := p.signs.Command()
+	args := shellWords(command)
+	event, by := args[2], p.signs
+	for _, token := range p.planned(event) {
+		switch {
+		case token == who, event == "targets" && !slices.Contains(founders[:3], token),
+			event == "rotation" && (token == "holder-5" || token == "holder-6"):
+			continue
+		}
+		other := *by
+		other.Console = slices.Clone(by.Console)
+		other.Console[0] = holderOf(token) + "$ " + strings.ReplaceAll(command, who, token)
+		for i := range other.Console[1:] {
+			other.Console[i+1] = strings.ReplaceAll(other.Console[i+1], who, token)
+		}
+		_, _, want := other.Command()
+		p.types(&other, want)
+	}
+	p.signs = by
+	return nil
+}
+
+// missingSign is when those come who were not there.
+func (p *player) missingSign() error {
+	p.late = false
+	return p.othersSign()
+}
+
+// sameDigits compares what two programs have said of one key.
+func (p *player) sameDigits() error {
+	data, err := os.ReadFile(filepath.Join(p.dir, "holder-1", "genesis", "keys", "holder-1.pem"))
+	if err != nil {
+		return err
+	}
+	key, err := tufmeta.ParsePEM(data)
+	if err != nil {
+		return err
+	}
+	fingerprint, err := tufmeta.Fingerprint(key)
+	if err == nil && !strings.Contains(p.last, fingerprint) {
+		err = fmt.Errorf("the key's fingerprint is %s, and the screen shows %s", fingerprint, p.last)
+	}
+	return err
+}
+
+// decidePolicy marks the plan of a rehearsal, with what devices must be.
+func (p *player) decidePolicy() error {
+	if err := p.rehearsal.types("coordinator", "init", "genesis", "--kind", "genesis"); err != nil {
+		return err
+	}
+	if err := p.policy("genesis"); err != nil {
+		return err
+	}
+	return p.carry("genesis", "holder-1", "genesis")
+}
+
+// lossPlan marks holder-2's token as lost and has the new one take its place.
+func (p *player) lossPlan(text string) (string, error) {
+	text, err := p.marked(text)
+	if err != nil {
+		return "", err
+	}
+	old := regexp.MustCompile(`        key: keys/holder-2\.pem\n(        attestation: .*\n)?`)
+	if len(old.FindAllString(text, -1)) != 1 {
+		return "", errors.New("the plan does not have holder-2's token once")
+	}
+	text = old.ReplaceAllString(text, "${0}        lost: true\n"+p.tokens["holder-2-new"].entry("holder-2-new"))
+	text = regexp.MustCompile(`(keys: \[holder-1, )holder-2\b`).ReplaceAllString(text, "${1}holder-2-new")
+	return replace(text, "waivers: []  # each with check, subject and reason; see `ceremony checks`", waiverText)
+}
+
+func (p *player) give(from, to string) error {
+	data, err := os.ReadFile(filepath.Join(p.dir, filepath.FromSlash(from)))
+	if err != nil {
+		return err
+	}
+	return durable.Replace(filepath.Join(p.dir, filepath.FromSlash(to)), data)
+}
+
+// changes writes one thing of a plan anew.
+func (p *player) changes(event, old, new string) error {
+	return p.edit(event, func(text string) (string, error) { return replace(text, old, new) })
+}
