@@ -8,7 +8,7 @@ import (
 	"tufceremony/hsm/piv/internal/card"
 )
 
-// List reads all YubiKeys that the machine sees, at the same time. It asks for
+// List reads all YubiKeys that the machine sees, one after the other. It asks for
 // no PIN, and changes nothing, but that another program which had given its PIN
 // must give it again. A device that cannot be read is in the list, with the
 // reason.
@@ -19,7 +19,7 @@ func List() ([]Device, error) {
 	}
 	readers = slices.DeleteFunc(readers, func(r reader) bool { return r.holds() != YubiKey })
 	devices := make([]Device, len(readers))
-	each(readers, func(i int, r reader) {
+	for i, r := range readers {
 		d, err := visit(r, readDevice)
 		if err != nil {
 			d.Info = hsm.Info{Driver: driver, Manufacturer: manufacturer, TriesLeft: hsm.Unknown}
@@ -27,7 +27,7 @@ func List() ([]Device, error) {
 		}
 		d.Reader = r.name
 		devices[i] = d
-	})
+	}
 	return devices, nil
 }
 

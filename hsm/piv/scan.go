@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"tufceremony/hsm"
@@ -152,22 +151,16 @@ type found struct {
 	err error
 }
 
-// identifyAll asks all YubiKeys what they are, at the same time.
+// identifyAll asks all YubiKeys what they are, one after the other: each closes
+// its connection before the next is opened. libpcsclite 1.9.9 looks for a card's
+// handle in the lists of every connection of the process and locks its own alone,
+// and so a handle that another thread has just closed ends the program.
 func identifyAll(readers []reader) []found {
 	readers = slices.DeleteFunc(slices.Clone(readers), func(r reader) bool { return r.holds() != YubiKey })
 	all := make([]found, len(readers))
-	each(readers, func(i int, r reader) {
+	for i, r := range readers {
 		all[i].reader = r
 		all[i].identity, all[i].err = visit(r, identify)
-	})
-	return all
-}
-
-// each runs do for all readers at the same time: each has a wire of its own.
-func each(readers []reader, do func(i int, r reader)) {
-	var group sync.WaitGroup
-	for i, r := range readers {
-		group.Go(func() { do(i, r) })
 	}
-	group.Wait()
+	return all
 }
