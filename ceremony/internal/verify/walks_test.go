@@ -29,25 +29,29 @@ import (
 	"tufceremony/ceremony/internal/verify"
 )
 
-// TestWalks goes from a genesis through random rotations, each from the root
-// that the one before has made: holders leave, join, lose a device or bring
-// another, thresholds move, online keys change. What draft accepts, a quorum
+// TestWalks goes from a genesis through random rotations and revocations, each
+// from the root that the one before has made: holders leave, join, lose a device
+// or bring another, keys are stolen or turn out to be weak, thresholds move,
+// online keys change. What draft accepts, a quorum
 // that is chosen at random signs, and go-tuf accepts it; what breaks a rule is
 // refused before anybody has signed. The rules are said once more in
 // rotation.broken, from the plan alone.
 func TestWalks(t *testing.T) {
 	const walks, steps = 20, 50
 	var mu sync.Mutex
-	accepted, refused := 0, map[string]int{}
+	accepted, revocations, refused := 0, 0, map[string]int{}
 	t.Run("walks", func(t *testing.T) {
 		for seed := range uint64(walks) {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
-				walkOn(t, rand.New(rand.NewPCG(seed, 5)), steps, func(broken []string) {
+				walkOn(t, rand.New(rand.NewPCG(seed, 5)), steps, func(r *rotation, broken []string) {
 					mu.Lock()
 					defer mu.Unlock()
 					if len(broken) == 0 {
 						accepted++
+					}
+					if len(broken) == 0 && r.p.Kind == plan.Revocation {
+						revocations++
 					}
 					for _, rule := range broken {
 						refused[rule]++
@@ -56,11 +60,11 @@ func TestWalks(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d of %d accepted; refused: %v", accepted, walks*steps, refused)
-	if accepted < walks*steps/4 {
-		t.Errorf("only %d of %d were accepted", accepted, walks*steps)
+	t.Logf("%d of %d accepted, %d of them revocations; refused: %v", accepted, walks*steps, revocations, refused)
+	if accepted < walks*steps/4 || revocations < walks*steps/20 {
+		t.Errorf("only %d of %d were accepted, %d of them revocations", accepted, walks*steps, revocations)
 	}
-	for _, rule := range []string{"THRESHOLD-OLD", "THRESHOLD-NEW", "TARGETS-STALE", "VERSION-SEQUENCE", "EXPIRES-PAST", "HOLDER-DUPLICATE", "DEVICE-LOST", "ROLE-KEY-REUSE"} {
+	for _, rule := range []string{"THRESHOLD-OLD", "THRESHOLD-NEW", "TARGETS-STALE", "VERSION-SEQUENCE", "EXPIRES-PAST", "HOLDER-DUPLICATE", "DEVICE-LOST", "ROLE-KEY-REUSE", "REVOKED-KEPT", "ONLINE-KEPT", "OUT-OF-BAND"} {
 		if refused[rule] == 0 {
 			t.Errorf("no step breaks %s", rule)
 		}
@@ -68,7 +72,7 @@ func TestWalks(t *testing.T) {
 }
 
 // walkOn goes some steps, and tells of each which rules it broke.
-func walkOn(t *testing.T, random *rand.Rand, steps int, tell func(broken []string)) {
+func walkOn(t *testing.T, random *rand.Rand, steps int, tell func(r *rotation, broken []string)) {
 	w := startWalk(t, random)
 	for step := range steps {
 		r := w.plan()
@@ -80,8 +84,8 @@ func walkOn(t *testing.T, random *rand.Rand, steps int, tell func(broken []strin
 		if len(broken) > 0 && err == nil {
 			t.Fatalf("step %d was accepted, and breaks %v\n%s", step, broken, r.p.Text())
 		}
-		tell(broken)
-		if slices.Contains(broken, "THRESHOLD-OLD") { // for ever
+		tell(r, broken)
+		if r.p.Compromise == nil && slices.Contains(broken, "THRESHOLD-OLD") { // for ever
 			w = startWalk(t, random)
 		}
 	}
@@ -99,6 +103,7 @@ type walk struct {
 	targets int64             // version of targets
 	signed  map[string]bool   // tokens that have signed targets
 	number  int               // of the last token
+	hit     plan.Compromise   // what is stolen or weak in this step; nothing in a rotation
 }
 
 // rotation is a plan for the next step, and what it goes on from.
@@ -130,6 +135,8 @@ func (w *walk) plan() *rotation {
 	for _, t := range w.people {
 		t.Lost = t.Lost || w.chance(30)
 	}
+	w.forget(nil) // those of a step that was refused
+	w.hit = w.compromise()
 	p := ceremonytest.RotationPlan()
 	p.Targets = nil
 	p.Root = &plan.Root{Version: w.root.Version + 1, Expires: p.Root.Expires, Roles: map[string]plan.Role{
@@ -147,8 +154,42 @@ func (w *walk) plan() *rotation {
 	if w.chance(30) {
 		p.Root.Roles["snapshot"] = plan.Role{Threshold: 1, Tokens: p.Root.Roles["root"].Tokens[:1]}
 	}
-	p.Roster = w.roster(p.Root.Roles)
+	w.forget(p.Root.Roles)
+	p.Roster = w.roster()
+	if len(w.hit.Tokens)+len(w.hit.Weak) > 0 {
+		p.Kind, p.Compromise = plan.Revocation, &w.hit
+	}
 	return &rotation{p, w.root, w.signed}
+}
+
+// compromise draws whose keys are stolen or weak: nobody's in most steps.
+func (w *walk) compromise() plan.Compromise {
+	c := plan.Compromise{Case: "A", Why: "drawn"}
+	if !w.chance(3) {
+		return c
+	}
+	for _, t := range w.people {
+		switch w.rand.IntN(8) {
+		case 0:
+			c.Tokens = append(c.Tokens, t.Name)
+		case 1:
+			c.Weak = append(c.Weak, t.Name)
+		}
+	}
+	for _, t := range w.online {
+		if w.chance(5) {
+			c.Case, c.Tokens = "C", append(c.Tokens, t.Name)
+		}
+	}
+	if w.chance(20) {
+		c.Case = "D"
+	}
+	return c
+}
+
+// gone reports whether a token should leave: it is lost, stolen or weak.
+func (w *walk) gone(t *roster.Token) bool {
+	return t.Lost || slices.Contains(w.hit.Tokens, t.Name) || slices.Contains(w.hit.Weak, t.Name)
 }
 
 // role draws who signs a role: most stay, some leave, come with another device,
@@ -159,7 +200,7 @@ func (w *walk) role(name string) plan.Role {
 	for _, name := range old.Tokens {
 		t := w.token(name)
 		switch {
-		case t.Lost && !w.chance(8), w.chance(8):
+		case w.gone(t) && !w.chance(8), w.chance(8):
 			if w.chance(2) {
 				names = append(names, w.another(t.Holder).Name)
 			}
@@ -180,7 +221,8 @@ func (w *walk) role(name string) plan.Role {
 }
 
 func (w *walk) machine(name string) plan.Role {
-	if !w.chance(4) {
+	fallen := w.hit.Case == "C" && !w.chance(8)
+	if !fallen && !w.chance(4) {
 		return w.root.Roles[name]
 	}
 	w.number++
@@ -207,8 +249,8 @@ func (w *walk) token(name string) *roster.Token {
 	return all[slices.IndexFunc(all, func(t *roster.Token) bool { return t.Name == name })]
 }
 
-// roster lists whom the old root has, and whom the new.
-func (w *walk) roster(planned map[string]plan.Role) roster.Roster {
+// forget leaves out the tokens that neither the old root has nor the new.
+func (w *walk) forget(planned map[string]plan.Role) {
 	needed := map[string]bool{}
 	for _, roles := range []map[string]plan.Role{w.root.Roles, planned} {
 		for _, role := range roles {
@@ -217,8 +259,12 @@ func (w *walk) roster(planned map[string]plan.Role) roster.Roster {
 			}
 		}
 	}
-	gone := func(t *roster.Token) bool { return !needed[t.Name] }
-	w.people, w.online = slices.DeleteFunc(w.people, gone), slices.DeleteFunc(w.online, gone)
+	unneeded := func(t *roster.Token) bool { return !needed[t.Name] }
+	w.people, w.online = slices.DeleteFunc(w.people, unneeded), slices.DeleteFunc(w.online, unneeded)
+}
+
+// roster lists whom the old root has, and whom the new.
+func (w *walk) roster() roster.Roster {
 	r := roster.Roster{Online: w.online}
 	for _, t := range w.people {
 		i := slices.IndexFunc(r.Holders, func(h roster.Holder) bool { return h.Name == t.Holder })
@@ -234,13 +280,18 @@ func (w *walk) roster(planned map[string]plan.Role) roster.Roster {
 // broken says which rules the plan breaks, by the check that must find it.
 func (r *rotation) broken() []string {
 	broken := map[string]bool{}
-	p, lost := r.p, func(name string) bool {
-		t, _ := r.p.Roster.Token(name)
-		return t.Lost
+	p, hit := r.p, plan.Compromise{}
+	if p.Compromise != nil {
+		hit = *p.Compromise
 	}
+	stolen := func(name string) bool { return slices.Contains(hit.Tokens, name) }
 	able := func(role plan.Role) int {
-		return len(slices.DeleteFunc(slices.Clone(role.Tokens), lost))
+		return len(slices.DeleteFunc(slices.Clone(role.Tokens), func(name string) bool {
+			t, _ := p.Roster.Token(name)
+			return t.Lost || stolen(name)
+		}))
 	}
+	r.unanswered(hit, able, broken)
 	broken["VERSION-SEQUENCE"] = p.Root.Version != r.old.Version+1
 	broken["EXPIRES-PAST"] = !p.Root.Expires.After(p.Closes)
 	broken["THRESHOLD-OLD"] = able(r.old.Roles["root"]) < r.old.Roles["root"].Threshold
@@ -269,6 +320,28 @@ func (r *rotation) broken() []string {
 	}
 	maps.DeleteFunc(broken, func(_ string, is bool) bool { return !is })
 	return slices.Sorted(maps.Keys(broken))
+}
+
+// unanswered says which rules of revocations the plan breaks.
+func (r *rotation) unanswered(hit plan.Compromise, able func(plan.Role) int, broken map[string]bool) {
+	if r.p.Compromise == nil {
+		return
+	}
+	out := func(name string) bool { return slices.Contains(hit.Tokens, name) || slices.Contains(hit.Weak, name) }
+	fallen, had := hit.Case == "C", map[string]bool{}
+	for name, role := range r.old.Roles {
+		if plan.OnlineRoles[name] {
+			fallen = fallen || slices.Contains(hit.Tokens, role.Tokens[0])
+			had[role.Tokens[0]] = true
+		}
+	}
+	for name, role := range r.p.Root.Roles {
+		broken["REVOKED-KEPT"] = broken["REVOKED-KEPT"] || slices.ContainsFunc(role.Tokens, out)
+		broken["ONLINE-KEPT"] = broken["ONLINE-KEPT"] || fallen && plan.OnlineRoles[name] && had[role.Tokens[0]]
+	}
+	root := r.old.Roles["root"]
+	stolen := slices.DeleteFunc(slices.Clone(root.Tokens), func(name string) bool { return !slices.Contains(hit.Tokens, name) })
+	broken["OUT-OF-BAND"] = len(stolen) >= root.Threshold || able(root) < root.Threshold || hit.OutOfBand()
 }
 
 // hold drafts, signs, seals and verifies a step, and goes on from what it made.
