@@ -54,11 +54,15 @@ func standbys(dir string) []string {
 	if _, err := os.Stat(filepath.Join(dir, folder.Plan)); err == nil {
 		return nil
 	}
-	plans, _ := filepath.Glob(filepath.Join(dir, revoke+"*", folder.Plan))
-	for i := range plans {
-		plans[i] = filepath.Dir(plans[i])
+	entries, _ := os.ReadDir(dir) // one that cannot be read is none; whoever opens it says why
+	var all []string
+	for _, e := range entries {
+		sub := filepath.Join(dir, e.Name())
+		if _, err := os.Stat(filepath.Join(sub, folder.Plan)); err == nil && strings.HasPrefix(e.Name(), revoke) {
+			all = append(all, sub)
+		}
 	}
-	return plans
+	return all
 }
 
 // eachStandby runs a command in the ceremony folder that was named, or in each
@@ -72,7 +76,7 @@ func eachStandby(w io.Writer, dir string, do func(dir string) error) error {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		fmt.Fprintf(w, "== %s (%d of %d)\n", filepath.ToSlash(sub), i+1, len(all))
+		fmt.Fprintf(w, "== %s (%d of %d)\n", tufmeta.Printable(filepath.ToSlash(sub)), i+1, len(all))
 		if err := do(sub); err != nil {
 			return err
 		}
@@ -291,7 +295,7 @@ func standsBy(dir, token string) (why string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if slices.Contains(p.Compromise.Tokens, token) {
+	if p.Compromise != nil && slices.Contains(p.Compromise.Tokens, token) {
 		return "it revokes the key of " + token + " itself: the others sign it", nil
 	}
 	for _, progress := range c.Progress(&p.Roster) {
