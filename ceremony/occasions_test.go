@@ -46,7 +46,7 @@ func TestOccasions(t *testing.T) {
 			acts(t, r, o.answer)
 			acts(t, r, o.proof)
 			if row.outOfBand {
-				p.refuseElsewhere("new-repository", row.under)
+				p.elsewhere("new-repository", row.under, name == "revocation-f")
 				return
 			}
 			p.trust("afterwards", row.after)
@@ -78,10 +78,10 @@ func acts(t *testing.T, r *rehearsal, list []func(*rehearsal) error) {
 	}
 }
 
-// refuseElsewhere wants clients that are given the root of another repository,
-// with nothing kept, to take it, and those with the old root and their state to
-// refuse it and to stay where they are.
-func (p *peers) refuseElsewhere(place string, stay versions) {
+// elsewhere wants clients that are given the root of another repository, with
+// nothing kept, to take it. Those with the old root and their state never take
+// it. Where the online keys are the same, their timestamp looks like no news.
+func (p *peers) elsewhere(place string, stay versions, sameOnline bool) {
 	there := filepath.Join(p.r.dir, place)
 	base := serve(p.t, there)
 	for name, refresh := range clients {
@@ -90,8 +90,15 @@ func (p *peers) refuseElsewhere(place string, stay versions) {
 			if got, err := refresh(t, base, filepath.Join(there, "root.json"), t.TempDir(), "hello.txt", out); err != nil || got != (versions{1, 1, 1, 1}) {
 				t.Errorf("given the new root: %+v, %v", got, err)
 			}
-			if got, err := refresh(t, base, filepath.Join(p.r.dir, "repository", "root.json"), p.had[name], "hello.txt", out); err == nil {
-				t.Errorf("with the old one: %+v", got)
+			if got, err := refresh(t, base, filepath.Join(p.r.dir, "repository", "root.json"), p.had[name], "hello.txt", out); (err == nil) != sameOnline {
+				t.Errorf("with the old one: %+v, %v", got, err)
+			}
+			kept, err := os.ReadFile(filepath.Join(p.had[name], "root.json"))
+			must(t, err)
+			given, err := os.ReadFile(filepath.Join(there, "root.json"))
+			must(t, err)
+			if bytes.Equal(kept, given) {
+				t.Error("a client that was not given the new root trusts it")
 			}
 		})
 	}

@@ -23,7 +23,9 @@ func revocationD() occasion {
 			renewing("new-root"),
 		},
 	}
-	return o.anew("online-new.pem")
+	o = o.anew("online-new.pem")
+	o.end = "The rehearsal is over: a new repository is published from a new root 1. Clients follow it that are given its root.json in another way and have removed the metadata that they kept; all others refuse it, and go on believing the thieves."
+	return o
 }
 
 func revocationF() occasion {
@@ -41,7 +43,9 @@ func revocationF() occasion {
 			revoking("new-root", "--roster", "earlier", "--compromised", "holder:holder-4", "--compromised", "holder:holder-5"),
 		},
 	}
-	return o.anew("online.pem")
+	o = o.anew("online.pem")
+	o.end = "The rehearsal is over: a new repository is published from a new root 1. Clients that are given its root.json in another way, and have removed the metadata that they kept, follow its next roots; all others end with the old root 1, when it expires."
+	return o
 }
 
 // anew completes an occasion with what both cases have in common.
@@ -58,13 +62,12 @@ func (o occasion) anew(online string) occasion {
 		telling("The coordinator fills in coordinator/new-root/BULLETIN.md with this SHA-256, in digits and in words. Each holder publishes it by a way of their own, so that users can compare:"),
 		(*rehearsal).bulletin)
 	o.proof = []func(*rehearsal) error{
-		telling("A user has the new root.json, and has compared it with the bulletin. Whoever has only the old one is not served from the new place:"),
+		telling("A user has the new root.json, and has compared it with the bulletin. Under the old root 1 the new one is nothing:"),
 		typing("stranger", "verify", "../new-root.bundle", "--trusted-root", "../new-repository/root.json"),
 		func(r *rehearsal) error {
 			return r.refused("stranger", "verify", "../new-root.bundle", "--trusted-root", "../repository/root.json")
 		},
 	}
-	o.end = "The rehearsal is over: a new repository is published from a new root 1. Clients follow it that are given its root.json in another way and have removed the metadata that they kept; no others do."
 	o.look = []string{
 		"@coordinator/new-root/STEPS.md  # what init said",
 		"@coordinator/new-root/BULLETIN.md  # what users are told",
