@@ -105,6 +105,33 @@ func (p *peers) elsewhere(place string, stay versions, sameOnline bool) {
 	p.trust("at the old place", stay)
 }
 
+// On devices as well, those that were stolen included: thieves sign with them.
+func TestOccasionsOnDevices(t *testing.T) {
+	for kind, args := range map[string][]string{"SoftHSM": {"--pkcs11", softHSM}, "YubiKeys": {"--piv"}} {
+		for _, name := range []string{"lost-device", "revocation-b", "revocation-d", "standby"} {
+			t.Run(name+" on "+kind, func(t *testing.T) {
+				if kind == "YubiKeys" {
+					yubiKeys(t)
+				} else if err := softHSMAvailable(); err != nil {
+					t.Skip("SoftHSM is not there; scripts/test installs it: ", err)
+				}
+				t.Chdir(t.TempDir())
+				dir := rehearse(t, append([]string{name}, args...)...)
+				repository, want := filepath.Join(dir, "repository"), map[string]versions{
+					"lost-device": {2, 2, 2, 2}, "revocation-b": {2, 1, 2, 2}, "revocation-d": {1, 1, 1, 1}, "standby": {2, 1, 1, 1}}
+				if name == "revocation-d" {
+					repository = filepath.Join(dir, "new-repository")
+				}
+				base, root := serve(t, repository), filepath.Join(repository, "root.json")
+				got, err := goTUF(t, base, root, t.TempDir(), "hello.txt", filepath.Join(t.TempDir(), "out"))
+				if err != nil || got != want[name] {
+					t.Errorf("trusts %+v, %v; want %+v", got, err, want[name])
+				}
+			})
+		}
+	}
+}
+
 // One seed and time are one rehearsal: the same screen, the same bundles, the
 // same metadata. Online keys sign with randomness, so what they sign differs.
 func TestOccasionsRepeat(t *testing.T) {

@@ -31,7 +31,7 @@ func revocationA() occasion {
 	return occasion{
 		name: "revocation-a", purpose: "one key is stolen",
 		signers: []string{"holder-1", "holder-2", "holder-4"},
-		happens: []func(*rehearsal) error{later(0, 2, 0), telling("WHAT HAPPENED, two months later: holder-5's bag was stolen, with the device, and perhaps with the PIN. The page is `ceremony runbook emergency`.")},
+		happens: []func(*rehearsal) error{later(0, 2, 0), telling("WHAT HAPPENED, two months later: holder-5's bag was stolen, with the device, and perhaps with the PIN. No standby revocations were made. The page is `ceremony runbook emergency`.")},
 		answer:  acts,
 		proof:   []func(*rehearsal) error{typing("stranger", "verify", "../revocation.bundle", "--trusted-root", "../repository/root.json")},
 		end:     "The rehearsal is over: root 2 is published without holder-5's key, after six commands, and clients that began with root 1 follow it.",

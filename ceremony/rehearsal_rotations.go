@@ -64,10 +64,11 @@ func (r *rehearsal) lossPlan(text string) (string, error) {
 	if text, err = r.beside(text, "holder-2", "holder-2-new"); err != nil {
 		return "", err
 	}
-	for role, keys := range map[string][]string{"root": {"holder-1", "holder-2-new", "holder-3", "holder-4", "holder-5"}, "targets": {"holder-1", "holder-2-new", "holder-3"}} {
-		if text, err = signedBy(text, role, map[string]int{"root": 3, "targets": 2}[role], keys...); err != nil {
-			return "", err
-		}
+	if text, err = signedBy(text, "root", 3, "holder-1", "holder-2-new", "holder-3", "holder-4", "holder-5"); err != nil {
+		return "", err
+	}
+	if text, err = signedBy(text, "targets", 2, "holder-1", "holder-2-new", "holder-3"); err != nil {
+		return "", err
 	}
 	return waived(text, "targets")
 }
