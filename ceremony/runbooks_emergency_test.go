@@ -252,15 +252,17 @@ func (p *player) replacement() error {
 	if err != nil {
 		return err
 	}
-	if err := p.backup("coordinator/rotation-given-up/keys", "coordinator/rotation/keys"); err != nil {
-		return err
+	for _, token := range []string{"holder-2-new", "holder-6"} {
+		if err := p.give("coordinator/rotation-given-up/keys/"+token+".pem", "coordinator/rotation/keys/"+token+".pem"); err != nil {
+			return err
+		}
 	}
 	return p.edit("rotation", func(text string) (string, error) {
 		_, section, found := strings.Cut(text, "\nsupersedes:")
 		if !found {
 			return "", errors.New("the plan supersedes nothing")
 		}
-		section, err := replace(section, `reason: ""  # decide`, `reason: "a holder was left out by mistake"`)
+		section, err := replace(section, `reason: ""  # decide: why it was given up`, `reason: "a holder was left out by mistake"`)
 		return string(old) + "\nsupersedes:" + section, err
 	})
 }
@@ -278,8 +280,12 @@ func (p *player) collected() error {
 // othersSignStandby has them sign until enough have.
 func (p *player) othersSignStandby() error {
 	if p.late {
-		p.late = false // the second time they do
 		return nil
 	}
 	return p.sign("holder-2-new", "holder-3", "holder-4")
+}
+
+// publishedAlready is a publisher whom nobody has reached in time.
+func (p *player) publishedAlready() error {
+	return p.typedBy("publisher", []string{"publish", "../rotation.bundle", "../repository", "--online-key", "online.pem", "--targets", "../files/second"})
 }

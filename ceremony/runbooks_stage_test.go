@@ -152,6 +152,7 @@ var stages = map[string]func(*player) error{
 	"the witness brings a root":       func(p *player) error { return p.give("repository/root.json", "witness/root.json") },
 	"the witness is given the bundle": func(p *player) error { return p.give("rotation.bundle", "witness/rotation.bundle") },
 	"the replacement is planned":      (*player).replacement,
+	"the bundle is destroyed":         func(p *player) error { return os.Remove(filepath.Join(p.dir, "rotation.bundle")) },
 	"the old copies are collected":    (*player).collected,
 	"somebody has the online key":     func(p *player) error { return p.attacked() },
 	"somebody has targets as well":    func(p *player) error { return p.attacked("holder-1", "holder-2") },
@@ -166,9 +167,10 @@ var stages = map[string]func(*player) error{
 	"the stolen key is taken out": func(p *player) error {
 		return p.changes(stick+"revocation", "[holder-1, holder-2, holder-3, ", "[holder-1, holder-2, ")
 	},
-	"a stranger gets the new root": func(p *player) error { return p.give("new-repository/root.json", "stranger/root.json") },
-	"the others sign standby":      (*player).othersSignStandby,
-	"holder-6 joins for targets":   func(p *player) error { return p.newHolder(targetsAnew...) },
+	"a stranger gets the new root":  func(p *player) error { return p.give("new-repository/root.json", "stranger/root.json") },
+	"the others sign standby":       (*player).othersSignStandby,
+	"who was missing signs standby": func(p *player) error { p.late = false; return p.othersSignStandby() },
+	"holder-6 joins for targets":    func(p *player) error { return p.newHolder(targetsAnew...) },
 }
 
 func (p *player) keysArrive() error {
