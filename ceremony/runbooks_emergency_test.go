@@ -94,7 +94,10 @@ func (p *player) plugged(who string, args []string, do func()) error {
 		return nil
 	}
 	mine, there := filepath.Join(p.dir, who, "tokens"), filepath.Join(p.dir, "stick", "tokens")
-	if err := os.Rename(mine, there); err != nil {
+	if err := os.Rename(mine, there); errors.Is(err, fs.ErrNotExist) { // a device is not in a folder
+		do()
+		return nil
+	} else if err != nil {
 		return err
 	}
 	do()
