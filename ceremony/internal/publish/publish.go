@@ -165,12 +165,13 @@ func (b *builder) targets() error {
 			continue
 		}
 		if v.Version.Version < b.version {
-			return check.Refused("VERSION-SEQUENCE", v.Version.String(), "targets %d is published already: the bundle is older", b.version)
+			older := check.Refused("VERSION-SEQUENCE", v.Version.String(), "targets %d is published already: the bundle is older", b.version)
+			return b.forged(folder.Version{Role: "targets", Version: b.version}, older)
 		}
 		name := fileOf("targets", v.Version.Version, b.newest)
 		replace := !b.newest.ConsistentSnapshot && v.Version.Version > b.version
 		steps, err := b.add(name, b.facts.Files[folder.Metadata+"/"+v.File()], replace)
-		if err != nil {
+		if err = b.forged(v.Version, err); err != nil {
 			return err
 		}
 		b.steps.targets = steps
@@ -232,10 +233,12 @@ func (b *builder) targetFiles() error {
 
 // vouched reports whether targets metadata is signed under any root.
 func (b *builder) vouched(name string) bool {
-	return slices.ContainsFunc(b.chain, func(r root) bool {
-		_, err := b.next.read(name, "targets", r)
-		return err == nil
-	})
+	return slices.ContainsFunc(b.chain, func(r root) bool { return b.vouchedBy(name, r) })
+}
+
+func (b *builder) vouchedBy(name string, r root) bool {
+	_, err := b.next.read(name, "targets", r)
+	return err == nil
 }
 
 func (b *builder) online() error {
