@@ -17,8 +17,8 @@ import (
 // everybody signs in.
 const stick = "../stick/"
 
-// expiredRoot is a genesis, and a clock past the expiry of its root.
-func expiredRoot(r *rehearsal) error {
+// afterExpiry is a genesis, and a clock past the expiry of its root.
+func afterExpiry(r *rehearsal) error {
 	err := r.genesis()
 	r.now = r.now.AddDate(1, 1, 0)
 	return err
@@ -127,13 +127,18 @@ func (p *player) attacked(holders ...string) error {
 	if err := p.backup("repository", "backup"); err != nil {
 		return err
 	}
+	online := p.stolenKey("online")
 	if len(holders) == 0 {
-		attack(p.t, p.rehearsal, 1_000_001, 1)
-		return nil
+		return p.fastForward(online, farAhead+1, 1)
 	}
-	forgeTargets(p.t, p.rehearsal, 1_000_001, holders...)
-	attack(p.t, p.rehearsal, 1_000_001, 1_000_001)
-	return nil
+	var by []stolen
+	for _, token := range holders {
+		by = append(by, p.stolenToken(token))
+	}
+	if err := p.forgeTargets(farAhead+1, by...); err != nil {
+		return err
+	}
+	return p.fastForward(online, farAhead+1, farAhead+1)
 }
 
 // putBack is the last good state of what is published, and nothing besides.

@@ -28,7 +28,7 @@ var beginnings = map[string]func(*rehearsal) error{
 	},
 	"a year after the genesis":              genesisAYearAgo,
 	"after the second signing":              func(r *rehearsal) error { return inTurn(r.genesis, r.rotation) },
-	"after the root has expired":            expiredRoot,
+	"after the root has expired":            afterExpiry,
 	"with standby revocations":              withStandby,
 	"with two keys for targets":             twoForTargets,
 	"a rotation that one has signed":        halfSigned,
