@@ -34,7 +34,7 @@ func revocationF() occasion {
 		signers: []string{"holder-1", "holder-2", "holder-4"},
 		happens: []func(*rehearsal) error{
 			later(0, 2, 0),
-			telling("WHAT HAPPENED, two months later: a thief has the devices of holder-4 and holder-5. That is below the threshold. But holder-3's device broke in the winter, and nobody replaced it: two are left, and three must sign."),
+			telling("WHAT HAPPENED, two months later: a thief has the devices of holder-4 and holder-5. That is below the threshold. But holder-3's device broke last month, and nobody has replaced it: two are left, and three must sign."),
 			func(r *rehearsal) error { return r.carry("genesis", "coordinator", "earlier") },
 			telling("init takes people and devices from the last ceremony. The coordinator writes into a copy of its folder what has happened since."),
 			planning("earlier", func(_ *rehearsal, text string) (string, error) { return markedLost(text, "holder-3") }),
