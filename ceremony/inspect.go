@@ -28,8 +28,9 @@ func inspectCommand(env *environment) *cobra.Command {
 put in version order and checked as a chain, whatever order they are named in;
 other files are checked under the newest of them that they satisfy. Exit status 1
 where the JSON is refused, a file does not reach its threshold, or a link of the
-chain is missing or invalid, or two files of one role and version say different
-things. Findings, expiry included, do not change it.`,
+chain is missing or invalid, two files of one role and version say different
+things, or a snapshot drops what an earlier one lists. Findings, expiry included,
+do not change it.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			when, err := judgeAt(env, at)
@@ -48,6 +49,8 @@ things. Findings, expiry included, do not change it.`,
 			}
 			i.at = when
 			i.judgeOthers(when)
+			i.limits()
+			i.drops()
 			i.equivocation()
 			if asJSON {
 				err = printJSON(env.out, i.json())
@@ -84,6 +87,7 @@ type inspection struct {
 type other struct {
 	name   string
 	env    *tufmeta.Envelope
+	size   int64
 	common tufmeta.Common
 	tally  *tufmeta.Tally // nil where no root was given
 	under  int64          // the version of the root of the tally
@@ -121,7 +125,7 @@ func inspectFiles(names []string) (*inspection, error) {
 			i.roots = append(i.roots, inspect.File{Name: name, Data: data})
 			continue
 		}
-		i.others = append(i.others, other{name: name, env: env, common: common})
+		i.others = append(i.others, other{name: name, env: env, size: int64(len(data)), common: common})
 	}
 	return i, nil
 }
