@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bytes"
 	"maps"
 	"math/bits"
 	"slices"
@@ -17,6 +18,7 @@ import (
 type listings struct {
 	timestamp, snapshot *tufmeta.Snapshot
 	file                string // of the snapshot
+	under               root   // which vouches for it
 }
 
 func (s state) listings(chain []root) listings {
@@ -25,7 +27,7 @@ func (s state) listings(chain []root) listings {
 		return listings{}
 	}
 	l := listings{timestamp: timestamp, file: fileOf("snapshot", timestamp.Meta["snapshot.json"].Version, under)}
-	l.snapshot, _ = s.vouched(l.file, "snapshot", chain)
+	l.snapshot, l.under = s.vouched(l.file, "snapshot", chain)
 	return l
 }
 
@@ -65,23 +67,23 @@ func (b *builder) dropped(subject string, l listings, absent map[string]bool) []
 	return results
 }
 
-// earlier is the last snapshot before the one that will be listed, and the root
-// that vouches for it.
+// earlier is the snapshot that was listed until now, or where that one stays the
+// last one before it; and the root that vouches for it.
 func (b *builder) earlier(l listings) (*tufmeta.Snapshot, root) {
+	files := b.repo.files
+	if now := files.listings(b.chain); now.snapshot != nil && !bytes.Equal(files[now.file], b.next[l.file]) {
+		return now.snapshot, now.under
+	}
 	versions := map[int64]string{}
-	for name := range b.repo.files {
+	for name := range files {
 		if v, err := folder.ParseVersion(name); err == nil && v.Role == "snapshot" && v.Version < l.snapshot.Version {
 			versions[v.Version] = name
 		}
 	}
 	for _, v := range slices.Backward(slices.Sorted(maps.Keys(versions))) {
-		if got, under := b.repo.files.vouched(versions[v], "snapshot", b.chain); got != nil && got.Version == v {
+		if got, under := files.vouched(versions[v], "snapshot", b.chain); got != nil && got.Version == v {
 			return got, under
 		}
-	}
-	got, under := b.repo.files.vouched("snapshot.json", "snapshot", b.chain)
-	if got != nil && got.Version < l.snapshot.Version {
-		return got, under
 	}
 	return nil, root{}
 }
