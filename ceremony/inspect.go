@@ -60,10 +60,8 @@ do not change it.`,
 			if err != nil {
 				return err
 			}
-			if err := check.Refuse(append(i.chain.Broken, i.broken...)); err != nil && slices.ContainsFunc(i.broken, isEquivocation) {
-				return &hinted{err, "publish and trust neither until it is known how both came to be; `ceremony checks EQUIVOCATION` says more"}
-			} else if err != nil {
-				return &hinted{err, "trust none of it on this evidence; name every root from the first to the last, as they were published"}
+			if err := check.Refuse(append(i.chain.Broken, i.broken...)); err != nil {
+				return &hinted{err, i.advice()}
 			}
 			return nil
 		},
@@ -71,6 +69,20 @@ do not change it.`,
 	c.Flags().StringVar(&at, "at", "", "judge expiry at this `TIME` (UTC, 2027-01-31T09:00:00Z) instead of now")
 	c.Flags().BoolVar(&asJSON, "json", false, "for machines")
 	return c
+}
+
+// advice goes with the gravest of what is broken.
+func (i *inspection) advice() string {
+	is := func(id string) bool {
+		return slices.ContainsFunc(i.broken, func(r check.Result) bool { return r.Check == id })
+	}
+	switch {
+	case is("EQUIVOCATION"):
+		return "publish and trust neither until it is known how both came to be; `ceremony checks EQUIVOCATION` says more"
+	case is("SNAPSHOT-DROP") && len(check.Refusals(i.chain.Broken)) == 0 && !is("THRESHOLD-NEW"):
+		return "clients that have the earlier snapshot stay with it; the next one must list again what is gone: `ceremony checks SNAPSHOT-DROP` says more"
+	}
+	return "trust none of it on this evidence; name every root from the first to the last, as they were published"
 }
 
 type inspection struct {

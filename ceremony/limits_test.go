@@ -62,6 +62,36 @@ console.log(JSON.stringify({Rotations: c.maxRootRotations, Root: c.rootMaxLength
 	}
 }
 
+// TestLimitsPage holds docs/limits.md to the limits, and to the versions that
+// they were read from.
+func TestLimitsPage(t *testing.T) {
+	read := func(name string) string {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	page := read(docsDir + "/limits.md")
+	for limit, member := range map[string]string{"512,000": "RootMaxLength", "256": "MaxRootRotations", "16,384": "TimestampMaxLength", "2,000,000": "SnapshotMaxLength", "5,000,000": "TargetsMaxLength"} {
+		if row := "| " + limit + " | `" + member + "` |"; strings.Count(page, row) != 1 {
+			t.Errorf("the page has no row with %q", row)
+		}
+	}
+	if fmt.Sprint(ours) != "{256 512000 16384 2000000 5000000}" {
+		t.Errorf("the limits are %v: correct the page, and this line", ours)
+	}
+	for name, file := range map[string]struct{ path, before string }{
+		"go-tuf": {"../go.mod", "theupdateframework/go-tuf/v2 v"}, "python-tuf": {"testdata/peers/requirements.in", "tuf=="}, "tuf-js": {"testdata/peers/package.json", `"tuf-js": "`},
+	} {
+		_, version, _ := strings.Cut(read(file.path), file.before)
+		version = version[:len(version)-len(strings.TrimLeft(version, ".0123456789"))]
+		if version == "" || !strings.Contains(page, name+" "+version+" `") {
+			t.Errorf("the page was not read from %s %s: look at its limits again", name, version)
+		}
+	}
+}
+
 // small is a repository of one key, whose files are given any size: white space
 // at the end of a file counts for clients, and is signed by nobody.
 type small struct {
@@ -201,16 +231,28 @@ func TestClientsRefuseBeyondLimits(t *testing.T) {
 }
 
 // TestClientsStopAfterRotations: a client goes no further than 256 roots from
-// the one it begins with, however many there are.
+// the one it begins with, however many there are. On its next run tuf-js goes on
+// from where it has come to; the others begin with the root they ship with.
 func TestClientsStopAfterRotations(t *testing.T) {
 	s := newSmall(t)
 	s.roots = 1 + ours.Rotations + 1
 	s.publish()
-	s.each(t, func(t *testing.T, _ string, got versions, err error) {
-		if err != nil || got.Root != s.roots-1 {
-			t.Errorf("of %d roots it trusts root %d: %v", s.roots, got.Root, err)
-		}
-	})
+	base, root := serve(t, s.dir), filepath.Join(s.dir, "root.json")
+	for name, refresh := range clients {
+		t.Run(name, func(t *testing.T) {
+			state := t.TempDir()
+			wants := []int64{s.roots - 1, s.roots - 1}
+			if name == "tuf-js" {
+				wants[1] = s.roots
+			}
+			for run, want := range wants {
+				got, err := refresh(t, base, root, state, "hello.txt", filepath.Join(t.TempDir(), "out"))
+				if err != nil || got.Root != want {
+					t.Errorf("run %d, of %d roots: it trusts root %d: %v", run+1, s.roots, got.Root, err)
+				}
+			}
+		})
+	}
 }
 
 // TestClientsRefuseDrop: SNAPSHOT-DROP speaks of what a client refuses that has
