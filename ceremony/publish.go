@@ -198,6 +198,10 @@ func printPublished(w io.Writer, p *publish.Publication, dir string, signed bool
 			fmt.Fprintf(w, "  %s\n", tufmeta.Printable(name))
 		}
 	}
+	if len(p.Findings) > 0 {
+		printResults(w, p.Findings)
+		fmt.Fprintln(w)
+	}
 	if !signed && len(p.Steps) > 0 {
 		wrapTo(w, "Next: ", "      ", "have the repository's signer sign snapshot and timestamp; until then clients do not see new targets.")
 	}

@@ -1,8 +1,8 @@
 package check
 
 // Table lists every check, in the order in which a person meets them:
-// the bytes, keys, expiry and versions, signatures, thresholds, people and
-// devices, the event. docs/checks.md is made from it.
+// the bytes, keys, expiry and versions, signatures, thresholds, the limits of
+// clients, people and devices, the event. docs/checks.md is made from it.
 var Table = []Check{
 	{ID: "JSON-STRICT", Draft: Refusal, Published: Refusal,
 		Means: "The JSON can be read in two ways, or is not what TUF allows: a member twice, a fraction, a name outside ASCII in new metadata, a field of the wrong type.",
@@ -74,6 +74,22 @@ var Table = []Check{
 	{ID: "TARGETS-STALE", Draft: Refusal, Published: Refusal,
 		Means: "The root changes the keys of targets, and the published targets would no longer reach its threshold: clients would stop.",
 		Do:    "put a `targets:` section into the plan, so that targets is signed anew in the same ceremony"},
+
+	{ID: "SIZE-ROOT", Draft: Refusal, Published: Finding, Waiver: `root`,
+		Means: "A root has more than 512,000 bytes with its signatures, which no client takes; or it is more than 256 versions after the one that clients begin with, and they come no further.",
+		Do:    "take out of the root what is not needed: keys that no role uses, fields of earlier tools. Where there are too many versions, ship a newer root with the clients, and put it into the repository as root.json"},
+	{ID: "SIZE-TARGETS", Draft: Finding, Published: Finding, Waiver: `the role`,
+		Means: "A file of targets, or of a role below it, has more than 5,000,000 bytes: clients take it only where snapshot lists its length. publish refuses it where the repository's snapshot lists none.",
+		Do:    "have the repository's signer list length in snapshot, as `ceremony publish` does with --online-key; or hand the targets on to bins, with succinct_roles"},
+	{ID: "SIZE-SNAPSHOT", Draft: Refusal, Published: Finding,
+		Means: "A snapshot has more than 2,000,000 bytes: clients take it only where timestamp lists its length.",
+		Do:    "have the repository's signer list length in timestamp, as `ceremony publish` does with --online-key; fewer bins make it smaller"},
+	{ID: "SNAPSHOT-DROP", Draft: Refusal, Published: Finding,
+		Means: "A snapshot no longer lists a file that an earlier one lists, or lists a lower version of it, and clients that have the earlier one refuse it; or it lists a file that clients need and that is not there.",
+		Do:    "put the file back that is missing, or a newer version of it, and have snapshot list all that the last one lists. Only where the keys of snapshot and timestamp are both replaced do clients begin anew"},
+	{ID: "BINS-PORTABLE", Draft: Finding, Published: Finding, Waiver: `the role that hands on`,
+		Means: "A role hands targets on by explicit path_hash_prefixes, which released go-tuf compares with base64 instead of hex: its users find next to no target.",
+		Do:    "use succinct_roles, which every client resolves and which are far smaller, unless you know every client of the repository"},
 
 	{ID: "HOLDER-DUPLICATE", Draft: Refusal, Published: Finding, Waiver: `role and token, "root holder-2-new"`,
 		Means: "Two keys of one role belong to the same holder, so one person counts twice.",

@@ -35,9 +35,11 @@ type Publication struct {
 	Swap    bool     // metadata/ is exchanged as a whole
 	Window  string   // what clients meet until somebody else acts, or ""
 	Missing []string // files of new targets that are not there yet
-	dir     string
-	before  state
-	next    state
+
+	Findings []check.Result // what clients will not take for its size, or miss
+	dir      string
+	before   state
+	next     state
 }
 
 // Prepare works out the steps. It writes nothing.
@@ -47,7 +49,7 @@ func Prepare(r *Repository, v verify.Verified, o Options) (*Publication, error) 
 	}
 	facts, _ := v.Facts()
 	b := &builder{repo: r, facts: facts, options: o, next: maps.Clone(r.files), p: &Publication{dir: r.dir}}
-	for _, build := range []func() error{b.roots, b.targets, b.targetFiles, b.online, b.order} {
+	for _, build := range []func() error{b.roots, b.targets, b.targetFiles, b.online, b.limits, b.order} {
 		if err := build(); err != nil {
 			return nil, fmt.Errorf("publishing: %w", err)
 		}

@@ -89,6 +89,7 @@ func Review(files folder.Files) (*Report, error) {
 	}
 	r.evidence()
 	r.people()
+	r.limits()
 	r.revoked()
 	aborted := r.event()
 	check.Draft.Weigh(r.results)
@@ -230,6 +231,7 @@ func (r *reviewer) document(v folder.Version) {
 		default:
 			err = fmt.Errorf("no role \"%s\" is signed in this ceremony", tufmeta.Printable(v.Role))
 		}
+		r.results = append(r.results, inspect.Bins(v.Role, signed)...)
 	}
 	if err != nil {
 		r.say("JSON-STRICT", v.String(), "%v", err)
