@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"tufceremony/ceremony/internal/assemble"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -298,7 +299,10 @@ func TestRecoverOutOfBand(t *testing.T) {
 func TestRecoverKeepsDelegated(t *testing.T) {
 	r := first(t)
 	at := filepath.Join(r.dir, "repository", "metadata")
-	bins := []byte("{}\n")
+	bins, err := assemble.Envelope([]byte(`{"_type":"targets","expires":"2030-01-01T00:00:00Z","spec_version":"1.0.31","targets":{},"version":4}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(at, "4.bins.json"), bins, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -307,8 +311,10 @@ func TestRecoverKeepsDelegated(t *testing.T) {
 	}
 	must(t, r.forgeOnline(r.stolenKey("online"), "snapshot", 1_000_001, "1000001.snapshot.json", map[string]any{
 		"targets.json": map[string]any{"version": int64(1)}, "bins.json": entry(4, tufmeta.Digest(bins)),
+		"far.json":   entry(1_000_000, tufmeta.Digest(bins)), // another file under the name of a version far ahead
 		"ghost.json": entry(9, tufmeta.Digest(bins)), "other.json": entry(1, tufmeta.Digest(nil))}))
 	must(t, r.forgeOnline(r.stolenKey("online"), "timestamp", tufmeta.MaxInteger, "timestamp.json", map[string]any{"snapshot.json": map[string]any{"version": int64(1_000_001)}}))
+	must(t, os.WriteFile(filepath.Join(at, "1000000.far.json"), bins, 0o644))
 	if err := os.WriteFile(filepath.Join(at, "1.other.json"), bins, 0o644); err != nil {
 		t.Fatal(err)
 	}
