@@ -87,10 +87,14 @@ func runRevocation(env *environment, dir string, o initOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := r.write(env, dir, supersedes); err != nil || !o.draft {
+	if err := r.write(env, dir, supersedes); err != nil {
 		return err
 	}
-	fmt.Fprintln(env.out)
+	if !o.draft {
+		fmt.Fprintf(env.out, "Next: step 1 above, which stands in %s too.\n", filepath.Join(dir, stepsPage))
+		return nil
+	}
+	fmt.Fprintf(env.out, "The steps stand in %s too. The draft:\n", filepath.Join(dir, stepsPage))
 	return hint(runDraft(env, dir), "complete %s, then: ceremony draft %s", filepath.Join(dir, folder.Plan), dir)
 }
 
@@ -246,7 +250,6 @@ func (r *revocation) write(env *environment, dir string, advice []string) error 
 	for _, line := range advice {
 		wrapTo(env.out, "", "", line)
 	}
-	fmt.Fprintf(env.out, "Next: step 1 above, which stands in %s too.\n", filepath.Join(dir, stepsPage))
 	return nil
 }
 
