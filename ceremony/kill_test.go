@@ -110,6 +110,7 @@ func TestKilledAtEveryWrite(t *testing.T) {
 	all = append(all,
 		[]string{"coordinator", "merge", "rotation", "../holder-1/rotation", "../holder-2/rotation", "../holder-3/rotation", "../holder-4/rotation"},
 		[]string{"coordinator", "seal", "rotation", "-o", "../rotation.bundle"},
+		[]string{"coordinator", "standby", "../rotation.bundle", "-o", "standby"},
 		[]string{"publisher", "publish", "../rotation.bundle", "../repository", "--targets", "../files/second"},
 	)
 	for _, command := range all {
