@@ -179,7 +179,7 @@ func (p *Plan) Anew(old *tufmeta.Targets) {
 	for _, path := range slices.Sorted(maps.Keys(old.Files)) {
 		f := old.Files[path]
 		if sum := f.Hashes["sha256"]; sha256hex.MatchString(sum) {
-			p.Targets.Add = append(p.Targets.Add, File{Path: path, Length: f.Length, SHA256: sum})
+			p.Targets.Add = append(p.Targets.Add, File{Path: path, Length: f.Length, SHA256: sum, SHA512: f.Hashes["sha512"], Custom: f.Custom})
 		}
 	}
 }

@@ -69,7 +69,7 @@ func TestParseTargets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (map[string]tufmeta.TargetFile{"a/b": {Length: 3, Hashes: map[string]string{"sha256": "00"}}}); !reflect.DeepEqual(targets.Files, want) {
+	if want := (map[string]tufmeta.TargetFile{"a/b": {Length: 3, Hashes: map[string]string{"sha256": "00"}, Custom: map[string]any{"x": int64(1)}}}); !reflect.DeepEqual(targets.Files, want) {
 		t.Errorf("files %v", targets.Files)
 	}
 	want := []tufmeta.Delegated{

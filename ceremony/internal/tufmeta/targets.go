@@ -10,10 +10,12 @@ type Targets struct {
 }
 
 // TargetFile is what is signed of one target: hashes are lower-case hex by
-// algorithm name, length is in bytes.
+// algorithm name, length is in bytes. Custom is what its publisher says of it
+// besides, nil where that is nothing, or no object.
 type TargetFile struct {
 	Length int64
 	Hashes map[string]string
+	Custom map[string]any
 }
 
 // Delegations are the roles to which targets hands paths on, in order.
@@ -59,7 +61,8 @@ func ParseTargets(signed map[string]any) (*Targets, error) {
 		at := "signed.targets." + path
 		file := r.object(at, v)
 		r.known(at, file, "length", "hashes", "custom")
-		t.Files[path] = TargetFile{r.integer(at+".length", file["length"]), r.hashes(at, file["hashes"])}
+		custom, _ := file["custom"].(map[string]any)
+		t.Files[path] = TargetFile{r.integer(at+".length", file["length"]), r.hashes(at, file["hashes"]), custom}
 	}
 	if v, ok := signed["delegations"]; ok {
 		t.Delegations = r.delegations(v)
