@@ -161,7 +161,7 @@ func compared(o initOptions, entries, found []plan.File) ([]plan.File, []string,
 		case !ok:
 			problem = "is not in the folder"
 		case f.SHA256 != e.SHA256:
-			problem = "has SHA-256 " + f.SHA256 + " in the folder"
+			problem = fmt.Sprintf("has another SHA-256 in the folder, %s…", f.SHA256[:16])
 		case e.Length >= 0 && f.Length != e.Length:
 			problem = fmt.Sprintf("has %d bytes in the folder", f.Length)
 		case e.SHA512 != "":

@@ -36,6 +36,7 @@ func (d *Delegations) Names(role string) bool {
 
 func (v *validator) delegations(at, role string, list []delegation, p *Plan) *Delegations {
 	out := &Delegations{}
+	v.want(!v.at.empty(at+".delegations"), at+".delegations", "has nothing in it", "write [] where nothing is to be delegated any more, or take the field out, where the delegations stay as they are")
 	for i, d := range list {
 		at := fmt.Sprintf("%s.delegations[%d]", at, i)
 		v.want(!slices.ContainsFunc(out.Roles, func(x Delegation) bool { return x.Name == d.Name }), at+".name", fmt.Sprintf("is %q, which stands twice", d.Name), "list each role once: clients look for the first of a name")

@@ -284,6 +284,17 @@ func (l *locator) has(field string) bool {
 	return err == nil && n != nil
 }
 
+// empty reports whether a field is written without a value: as a list, of which
+// somebody has taken out every line, and perhaps not meant to say "none".
+func (l *locator) empty(field string) bool {
+	p, err := yaml.PathString("$." + field)
+	if err != nil {
+		return false
+	}
+	n, err := p.FilterFile(l.tree)
+	return err == nil && n != nil && n.Type() == ast.NullType
+}
+
 // name gives the name of the field that has a value: a group of fields begins
 // in the line after it, and it is the name that people look for.
 func (l *locator) name(value ast.Node) ast.Node {
