@@ -79,7 +79,7 @@ func underOf(d quorum.Demand) string {
 	case d.Payload.Role == "root":
 		return "the new root"
 	}
-	return fmt.Sprintf("root %d", d.Under)
+	return d.Whose()
 }
 
 // absent is who may not come: a device, or a holder with several of them.

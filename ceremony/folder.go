@@ -22,7 +22,7 @@ func readFolder(dir string) (folder.Files, error) {
 	return files, hint(err, "name the ceremony folder, the one with plan.yaml in it; `ceremony init` makes one")
 }
 
-// readPlan reads the plan of a folder and the keys that it names.
+// readPlan reads the plan of a folder, and the keys and lists that it names.
 func readPlan(files folder.Files) (*plan.Plan, error) {
 	p, err := plan.Parse(files[folder.Plan])
 	if err != nil {
@@ -30,6 +30,9 @@ func readPlan(files folder.Files) (*plan.Plan, error) {
 	}
 	if err := p.Roster.LoadKeys(files); err != nil {
 		return nil, hint(err, "put each public key, as PEM, into keys/ under the name that the plan gives")
+	}
+	if err := p.LoadLists(files); err != nil {
+		return nil, err
 	}
 	return p, nil
 }

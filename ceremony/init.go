@@ -25,9 +25,11 @@ import (
 type initOptions struct {
 	kind    string
 	roots   []string
-	targets string
+	targets []string
 	roster  string
 	add     string
+	list    string // a manifest
+	spell   bool   // write the delegations out
 	revocationOptions
 	old string // the folder of an event that was given up
 }
@@ -68,9 +70,11 @@ nothing is left to decide, and else says what is.`,
 	c.Flags().StringVar(&o.kind, "kind", "", "the `OCCASION`: genesis, rotation, targets or revocation")
 	_ = c.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions([]string{"genesis", "rotation", "targets", "revocation"}, cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().StringArrayVar(&o.roots, "trusted-root", nil, "the published root `FILE` to go on from; earlier ones may be named too")
-	c.Flags().StringVar(&o.targets, "trusted-targets", "", "the published targets `FILE` to go on from")
+	c.Flags().StringArrayVar(&o.targets, "trusted-targets", nil, "the published targets `FILE` to go on from; of each delegated role that is to be signed too, its VERSION.ROLE.json")
+	c.Flags().BoolVar(&o.spell, "delegations", false, "write the delegations of these files into the plan, where they can be changed")
 	c.Flags().StringVar(&o.roster, "roster", "", "take names, devices and what is asked of them from this earlier ceremony `FOLDER` or bundle")
 	c.Flags().StringVar(&o.add, "add", "", "list the files below `FOLDER` as targets to add")
+	c.Flags().StringVar(&o.list, "manifest", "", "list the targets in this `FILE`: JSON lines, or with --add, whose files are compared with it, what sha256sum prints")
 	o.flags(c)
 	c.Flags().StringVar(&o.old, "supersedes", "", "take the place of the event in this ceremony `FOLDER`, which was given up: its record comes along, and the plan names it")
 	return c
@@ -95,6 +99,9 @@ func runInit(env *environment, dir string, o initOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := completeTargets(old); err != nil {
+		return err
+	}
 	expires := now.AddDate(1, 0, 0)
 	if root == nil {
 		plan.FillGenesis(p, expires)
@@ -105,7 +112,11 @@ func runInit(env *environment, dir string, o initOptions) error {
 		plan.CarryPolicy(p, known, had, files)
 		carryClaims(p, known, had, files)
 	}
-	if err := fillTargets(p, old, expires, o.add); err != nil {
+	advice, err := fillTargets(p, files, old, expires, o)
+	if err != nil {
+		return err
+	}
+	if err := fillDelegated(p, files, old, known, expires, o.spell); err != nil {
 		return err
 	}
 	supersedes, err := supersede(p, files, o.old)
@@ -120,7 +131,7 @@ func runInit(env *environment, dir string, o initOptions) error {
 	if root == nil {
 		fmt.Fprintln(env.out, "Put each public key into keys/, as PEM, under the name that the plan gives.")
 	}
-	for _, advice := range supersedes {
+	for _, advice := range slices.Concat(advice, supersedes) {
 		wrapTo(env.out, "", "", advice)
 	}
 	fmt.Fprintln(env.out, "Edit the plan until it says what you have decided, and read it aloud.")
@@ -225,58 +236,4 @@ func takeRoots(files folder.Files, names []string, now time.Time) (*tufmeta.Root
 		files[folder.Trusted+"/"+v.File()] = given[i].Data
 	}
 	return chain.Last().Root, nil
-}
-
-func takeTargets(files folder.Files, name string) (*tufmeta.Targets, error) {
-	if name == "" {
-		return nil, nil
-	}
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, hint(fmt.Errorf("reading the trusted targets: %w", err), "name the newest targets that is published, like 3.targets.json")
-	}
-	env, err := tufmeta.ParseEnvelope(data)
-	if err != nil {
-		return nil, fmt.Errorf("reading %q: %w", name, err)
-	}
-	targets, err := tufmeta.ParseTargets(env.Signed)
-	if err != nil {
-		return nil, fmt.Errorf("reading %q: %w", name, err)
-	}
-	v := folder.Version{Role: "targets", Version: targets.Version}
-	files[folder.Trusted+"/"+v.File()] = data
-	return targets, nil
-}
-
-// fillTargets writes the targets section, where the ceremony signs targets.
-func fillTargets(p *plan.Plan, old *tufmeta.Targets, expires time.Time, add string) error {
-	if p.Kind == plan.Rotation && old == nil && add == "" {
-		return nil
-	}
-	p.Targets = &plan.TargetsPlan{Version: 1, Expires: expires}
-	if old != nil {
-		p.Targets.Version = old.Version + 1
-	}
-	if add == "" {
-		return nil
-	}
-	return filepath.WalkDir(add, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return fmt.Errorf("reading a target: %w", err)
-		}
-		relative, err := filepath.Rel(add, path)
-		if err != nil {
-			return err
-		}
-		name := filepath.ToSlash(relative)
-		if tufmeta.Unsafe(name) {
-			return hint(fmt.Errorf("listing targets: the name \"%s\" has control or bidirectional characters: TEXT-UNSAFE", tufmeta.Printable(name)), "rename the file, or leave it out of the folder")
-		}
-		p.Targets.Add = append(p.Targets.Add, plan.File{Path: name, Length: int64(len(data)), SHA256: tufmeta.Digest(data)})
-		return nil
-	})
 }

@@ -116,9 +116,11 @@ func assess(o initOptions, now time.Time) (*revocation, error) {
 	if r.root, err = takeRoots(r.files, o.roots, now); err != nil {
 		return nil, err
 	}
-	if r.targets, err = takeTargets(r.files, o.targets); err != nil {
+	below, err := takeTargets(r.files, o.targets)
+	if err != nil {
 		return nil, err
 	}
+	r.targets = below["targets"]
 	r.plan = &plan.Plan{Kind: plan.Revocation, Opens: now, Closes: now.AddDate(0, 0, 7), Rehearsal: r.rehearsal(), Lifetimes: map[string]int{"snapshot": 7, "timestamp": 1}}
 	if known != nil {
 		r.plan.Repository = known.Repository
@@ -174,16 +176,17 @@ func (r *revocation) answer(o initOptions) error {
 		for _, name := range r.files.Names(folder.Trusted) {
 			delete(r.files, name)
 		}
-		if o.add == "" {
-			return nil
-		}
 		listed := r.plan.Targets.Add
-		err := fillTargets(r.plan, nil, r.plan.Root.Expires, o.add)
-		r.plan.Targets.Add = merged(listed, r.plan.Targets.Add)
-		return err
+		more, _, err := newTargets(o)
+		if err != nil {
+			return err
+		}
+		r.plan.Targets.Add = nil
+		return putTargets(r.plan.Targets, r.files, merged(listed, more))
 	}
-	if a.SignsTargets() && r.targets != nil || o.add != "" {
-		return fillTargets(r.plan, r.targets, r.plan.Root.Expires, o.add)
+	if a.SignsTargets() && r.targets != nil || o.add != "" || o.list != "" {
+		_, err := fillTargets(r.plan, r.files, map[string]*tufmeta.Targets{"targets": r.targets}, r.plan.Root.Expires, o)
+		return err
 	}
 	return nil
 }

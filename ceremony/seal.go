@@ -100,7 +100,7 @@ func runSeal(env *environment, dir, output string) error {
 	fmt.Fprintf(env.out, "%s %s, %s\n", verb, output, plural(len(data), "byte"))
 	for _, r := range facts.Roles {
 		for _, c := range r.Counts {
-			fmt.Fprintf(env.out, "  %s under root %d: %d valid signatures, %d needed\n", r.Version, c.Under, len(c.Signers), c.Threshold)
+			fmt.Fprintf(env.out, "  %s under %s: %d valid signatures, %d needed\n", r.Version, c.Whose(), len(c.Signers), c.Threshold)
 		}
 	}
 	fmt.Fprintln(env.out, "  SHA-256 of the bundle:")

@@ -76,7 +76,7 @@ func (s *status) print(w io.Writer) {
 		if !p.Reached() {
 			verdict = fmt.Sprintf("%d missing", max(p.Role.Threshold-p.Have, 1))
 		}
-		fmt.Fprintf(w, "%-12s under root %-6d %d signed, %d needed: %s\n", p.Payload, p.Under, p.Have, p.Role.Threshold, verdict)
+		fmt.Fprintf(w, "%-12s under %-11s %d signed, %d needed: %s\n", p.Payload, p.Whose(), p.Have, p.Role.Threshold, verdict)
 	}
 	if len(s.c.Dropped) > 0 {
 		printResults(w, s.c.Dropped)
@@ -177,9 +177,19 @@ func (s *status) reached() bool {
 	return true
 }
 
+// rootOf is the version of the root whose keys are counted, and 0 where they are
+// a delegator's.
+func rootOf(by string, version int64) int64 {
+	if by != "root" {
+		return 0
+	}
+	return version
+}
+
 type statusDemand struct {
 	Payload   string   `json:"payload"`
 	Under     int64    `json:"under_root"`
+	Whose     string   `json:"under"`
 	Old       bool     `json:"old"`
 	Have      int      `json:"have"`
 	Threshold int      `json:"threshold"`
@@ -203,7 +213,7 @@ func (s *status) json() statusReport {
 		Demands: []statusDemand{}, Dropped: append([]check.Result{}, s.c.Dropped...), Aborted: s.aborted, Next: s.next(),
 	}
 	for _, p := range s.progress {
-		d := statusDemand{p.Payload.String(), p.Under, p.Old, p.Have, p.Role.Threshold, []string{}, []string{}}
+		d := statusDemand{p.Payload.String(), rootOf(p.By, p.Under), p.Whose(), p.Old, p.Have, p.Role.Threshold, []string{}, []string{}}
 		for _, m := range p.Members {
 			if m.Signed {
 				d.Signed = append(d.Signed, label(m))

@@ -120,7 +120,7 @@ func printProof(w io.Writer, f *verify.Facts, data []byte) {
 	for _, r := range f.Roles {
 		fmt.Fprintf(w, "\n%s, expires %s\n", r.File(), r.Expires)
 		for _, c := range r.Counts {
-			fmt.Fprintf(w, "  under root %d: %d valid signatures, %d needed\n", c.Under, len(c.Signers), c.Threshold)
+			fmt.Fprintf(w, "  under %s: %d valid signatures, %d needed\n", c.Whose(), len(c.Signers), c.Threshold)
 			for _, signer := range c.Signers {
 				wrapTo(w, "    ", "      ", p.Roster.Describe(signer))
 			}
@@ -170,6 +170,7 @@ type proofRole struct {
 
 type proofCount struct {
 	Under     int64    `json:"under_root"`
+	Whose     string   `json:"under"`
 	Threshold int      `json:"threshold"`
 	Signers   []string `json:"signers"`
 }
@@ -187,7 +188,7 @@ func proofJSON(f *verify.Facts, data []byte) any {
 				}
 				names = append(names, name)
 			}
-			role.Counts = append(role.Counts, proofCount{c.Under, c.Threshold, names})
+			role.Counts = append(role.Counts, proofCount{rootOf(c.By, c.Under), c.Whose(), c.Threshold, names})
 		}
 		roles = append(roles, role)
 	}

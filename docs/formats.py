@@ -242,16 +242,62 @@ def verifies(scheme, der, payload, sig):
     return got is not None and got[0] % curve.n == r
 
 
-def signers(payload, signatures, root, role):
+def signers(payload, signatures, keys, role, what):
     """The distinct public keys, by fingerprint, that signed for a role."""
     good = set()
     for s in signatures:
-        if s["keyid"] in root["roles"][role]["keyids"]:
-            key = root["keys"][s["keyid"]]
+        if s["keyid"] in role["keyids"] and s["keyid"] in keys:
+            key = keys[s["keyid"]]
             want(verifies(key["scheme"], spki(key), payload, bytes.fromhex(s["sig"])), "a signature does not verify")
             good.add(sha256(spki(key)))
-    want(len(good) >= root["roles"][role]["threshold"] >= 1, "%s is below a threshold of root %d" % (role, root["version"]))
+    want(len(good) >= role["threshold"] >= 1, "%s is below a threshold" % what)
     return len(good)
+
+
+# --- delegations: who says who signs a role
+
+TOP = ("root", "targets", "snapshot", "timestamp")
+
+
+def delegation(delegator, role):
+    """The role's entry in the delegations of another, if there is one."""
+    delegations = delegator.get("delegations", {})
+    for entry in delegations.get("roles", []):
+        if entry["name"] == role:
+            return entry
+    bins = delegations.get("succinct_roles")
+    if bins:
+        width = (bins["bit_length"] + 3) // 4
+        number = re.fullmatch(re.escape(bins["name_prefix"]) + "-([0-9a-f]{%d})" % width, role)
+        if number and int(number.group(1), 16) < 2 ** bins["bit_length"]:
+            return bins
+    return None
+
+
+def delegators(published, role):
+    """The roles, from targets downwards, that delegate to a role."""
+    found, seen, queue = [], {"targets"}, ["targets"]
+    while queue:
+        name = queue.pop(0)
+        signed = published[name]["signed"] if name in published else {}
+        if name != role and delegation(signed, role):
+            found.append(name)
+        for other in sorted(published):
+            if other not in seen and delegation(signed, other):
+                seen.add(other)
+                queue.append(other)
+    return found
+
+
+def below(env, role, published):
+    """Count a delegated role under each role that delegates to it."""
+    counts = []
+    for by in delegators(published, role):
+        signed = published[by]["signed"]
+        counts.append({"under_root": 0, "under": "%s %d" % (by, signed["version"]), "signers": signers(
+            canonical(env["signed"]), env["signatures"], signed["delegations"]["keys"], delegation(signed, role), role)})
+    want(counts, "nobody delegates to %s" % role)
+    return counts
 
 
 # --- the record: one chain a file
@@ -285,7 +331,7 @@ def read(bundle, trusted):
     metadata = {name: data for name, data in files.items() if name.startswith("metadata/")}
     want(metadata, "there is no metadata")
     payloads = {"payload/" + name[9:]: canonical(parse(data)["signed"]) for name, data in metadata.items()}
-    inputs = {name: data for name, data in files.items() if name == "plan.yaml" or name.startswith(("keys/", "trusted/"))}
+    inputs = {name: data for name, data in files.items() if name == "plan.yaml" or name.startswith(("keys/", "lists/", "trusted/"))}
     inputs.update(payloads)
     event = sha256("".join("%s  %s\n" % (sha256(inputs[name]), name) for name in sorted(inputs)).encode("ascii"))
 
@@ -305,14 +351,22 @@ def read(bundle, trusted):
         root = roots[version]
         payload = canonical(root["signed"])
         for under in {max(start, version - 1), version}:
-            signers(payload, root["signatures"], roots[under]["signed"], "root")
+            signed = roots[under]["signed"]
+            signers(payload, root["signatures"], signed["keys"], signed["roles"]["root"], "root %d" % version)
+
+    published = {}
+    for name in sorted(files, key=lambda name: (name.startswith("metadata/"), len(name), name)):  # the newest comes last
+        match = re.fullmatch(r"(?:trusted|metadata)/[1-9][0-9]*\.([a-z0-9][a-z0-9._-]*)\.json", name)
+        if match and (match.group(1) == "targets" or match.group(1) not in TOP):
+            published[match.group(1)] = parse(files[name])
 
     roles, counted = [], 0
     for name in sorted(metadata):
         env, payload = parse(metadata[name]), payloads["payload/" + name[9:]]
-        version, role = re.fullmatch(r"metadata/([0-9]+)\.([a-z]+)\.json", name).groups()
+        version, role = re.fullmatch(r"metadata/([1-9][0-9]*)\.([a-z0-9][a-z0-9._-]*)\.json", name).groups()
         signed = env["signed"]
-        want((str(signed["version"]), signed["_type"]) == (version, role), name + " is not what its name says")
+        kind = role if role in TOP else "targets"
+        want((str(signed["version"]), signed["_type"]) == (version, kind), name + " is not what its name says")
         place = "signatures/%s.%s/" % (version, role)
         detached = []
         for path in sorted(path for path in files if path.startswith(place)):
@@ -326,9 +380,21 @@ def read(bundle, trusted):
         if role == "root":
             for key_id, key in signed["keys"].items():
                 want(sha256(canonical(key)) == key_id, "a key ID is not that of its key")
-        under = [newest] if role != "root" else sorted({max(start, newest - 1), newest})
-        roles.append({"role": role, "version": int(version), "sha256": sha256(payload), "counts": [
-            {"under_root": u, "signers": signers(payload, env["signatures"], roots[u]["signed"], role)} for u in under]})
+        if role in TOP:
+            counts = []
+            for u in [newest] if role != "root" else sorted({max(start, newest - 1), newest}):
+                top = roots[u]["signed"]
+                counts.append({"under_root": u, "under": "root %d" % u, "signers": signers(
+                    payload, env["signatures"], top["keys"], top["roles"][role], name)})
+        else:
+            counts = below(env, role, published)
+        roles.append({"role": role, "version": int(version), "sha256": sha256(payload), "counts": counts})
+    for role, env in published.items():  # those who delegate stand in the bundle, and are signed themselves
+        if any(r["role"] not in TOP for r in roles) and role != "targets":
+            below(env, role, published)
+        elif any(r["role"] not in TOP for r in roles):
+            top = roots[newest]["signed"]
+            signers(canonical(env["signed"]), env["signatures"], top["keys"], top["roles"]["targets"], "targets")
     want(counted == sum(name.startswith("signatures/") for name in files), "a signature is of nothing in the bundle")
 
     own, superseded = {event}, set(re.findall(r'\bevent: "?([0-9a-f]{64})\b', files["plan.yaml"].decode("utf-8")))

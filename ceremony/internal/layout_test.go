@@ -17,8 +17,8 @@ const module = "tufceremony"
 // those before it, and no other. The stages are roster to publish.
 var street = []string{
 	"tufmeta", "durable", "check", "folder", // leaves
-	"roster", "plan", "evidence",
-	"quorum", "record", "inspect", // what several stages ask
+	"manifest", "roster", "plan",
+	"quorum", "evidence", "record", "inspect", // what several stages ask
 	"compromise", // what a plan for a revocation is made from
 	"draft", "review", "sign", "assemble", "verify", "bundle", "publish", "schedule",
 }

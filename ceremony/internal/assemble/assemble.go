@@ -6,9 +6,10 @@
 //	metadata, err := c.Envelopes()     // refuses below any threshold
 //
 // A signature counts if it names this event and this payload, its key ID is
-// one of the role's under the old root or the new, and the key verifies it.
-// All others are dropped, each with the check that says why. Without leaves out
-// as well what keys in other hands have signed: the thief's is a signature too.
+// one of the role's under the old root or the new, or under a role that delegates
+// to it, and the key verifies it. All others are dropped, each with the check that
+// says why. Without leaves out as well what keys in other hands have signed: the
+// thief's is a signature too.
 package assemble
 
 import (
@@ -169,17 +170,17 @@ func (c *Collection) Envelopes() (folder.Files, error) {
 		if p.Old {
 			id = "THRESHOLD-OLD"
 		}
-		short = append(short, check.New(id, p.Payload.String(), "%d of %d signatures under root %d", p.Have, p.Role.Threshold, p.Under))
+		short = append(short, check.New(id, p.Payload.String(), "%d of %d signatures under %s", p.Have, p.Role.Threshold, p.Whose()))
 	}
 	if err := check.Refuse(check.Draft.Weigh(short)); err != nil {
 		return nil, err
 	}
 	metadata := folder.Files{}
 	for _, d := range c.Demands {
-		if d.Old {
+		name := d.Payload.File()
+		if d.Old || metadata[folder.Metadata+"/"+name] != nil { // made once, however many delegate to it
 			continue
 		}
-		name := d.Payload.File()
 		var signatures []tufmeta.Signature
 		for _, f := range c.Good[d.Payload] {
 			signatures = append(signatures, tufmeta.Signature{KeyID: f.KeyID, Sig: f.Sig})

@@ -80,6 +80,7 @@ func (c *Ceremony) Payloads() {
 	p, err := plan.Parse(c.Files[folder.Plan])
 	c.must(err)
 	c.must(p.Roster.LoadKeys(c.Files))
+	c.must(p.LoadLists(c.Files))
 	payloads, err := draft.Payloads(p, c.Files)
 	c.must(err)
 	maps.Copy(c.Files, payloads)

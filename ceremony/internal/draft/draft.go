@@ -1,5 +1,5 @@
-// Package draft makes payloads: the canonical bytes of the next root and
-// targets, from the trusted metadata and the plan.
+// Package draft makes payloads: the canonical bytes of the next root, targets
+// and delegated roles, from the trusted metadata and the plan.
 //
 //	payloads, err := draft.Payloads(plan, files)
 //
@@ -37,14 +37,17 @@ func Payloads(p *plan.Plan, files folder.Files) (folder.Files, error) {
 			return nil, err
 		}
 	}
-	if p.Targets != nil {
-		signed, err := targets(p, files)
+	for _, t := range p.TargetsRoles() {
+		signed, err := targets(p, t, files)
 		if err != nil {
-			return nil, fmt.Errorf("drafting targets %d: %w", p.Targets.Version, err)
+			return nil, fmt.Errorf("drafting %s %d: %w", t.Name(), t.Version, err)
 		}
-		if err := put(payloads, "targets", p.Targets.Version, signed); err != nil {
+		if err := put(payloads, t.Name(), t.Version, signed); err != nil {
 			return nil, err
 		}
+	}
+	if err := delegators(p, files, payloads); err != nil {
+		return nil, err
 	}
 	return payloads, nil
 }
@@ -111,6 +114,10 @@ func root(p *plan.Plan, files folder.Files) (map[string]any, error) {
 	signed = maps.Clone(signed)
 	signed["version"] = p.Root.Version
 	signed["expires"] = tufmeta.Stamp(p.Root.Expires)
+	var oldKeys map[string]*tufmeta.Key
+	if old != nil {
+		oldKeys = old.Keys
+	}
 	keys := map[string]any{}
 	oldRoles, _ := signed["roles"].(map[string]any)
 	roles := map[string]any{}
@@ -118,7 +125,7 @@ func root(p *plan.Plan, files folder.Files) (map[string]any, error) {
 	for name, want := range p.Root.Roles {
 		ids := []any{}
 		for _, token := range want.Tokens {
-			key, err := keyFor(&p.Roster, token, old)
+			key, err := keyFor(&p.Roster, token, oldKeys)
 			if err != nil {
 				return nil, err
 			}
@@ -156,18 +163,15 @@ func keepKeys(p *plan.Plan, old *tufmeta.Root, keys map[string]any) {
 	}
 }
 
-// keyFor gives the key object of a token: the one that the old root has for
-// this public key, mended where it must be, or a new one.
-func keyFor(r *roster.Roster, name string, old *tufmeta.Root) (*tufmeta.Key, error) {
+// keyFor gives the key object of a token: the one that the metadata before has
+// for this public key, mended where it must be, or a new one.
+func keyFor(r *roster.Roster, name string, old map[string]*tufmeta.Key) (*tufmeta.Key, error) {
 	token, ok := r.Token(name)
 	if !ok || token.Key == nil {
 		return nil, fmt.Errorf("no public key is known for token %q", name)
 	}
-	if old == nil {
-		return token.Key, nil
-	}
 	var listed *tufmeta.Key
-	for _, key := range old.Keys {
+	for _, key := range old {
 		if key.Fingerprint() == token.Key.Fingerprint() && (listed == nil || better(key, listed)) {
 			listed = key
 		}
@@ -189,36 +193,4 @@ func better(a, b *tufmeta.Key) bool {
 		return a.IDMatches()
 	}
 	return a.ID < b.ID
-}
-
-func targets(p *plan.Plan, files folder.Files) (map[string]any, error) {
-	signed, err := trusted(files, "targets")
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case signed == nil && p.Targets.Version != 1:
-		return nil, fmt.Errorf("trusted/ has no targets to go on from: put the published %d.targets.json there", p.Targets.Version-1)
-	case signed == nil:
-		signed = common("targets", p.Targets.Version, p.Targets.Expires)
-	}
-	signed = maps.Clone(signed)
-	signed["version"] = p.Targets.Version
-	signed["expires"] = tufmeta.Stamp(p.Targets.Expires)
-	list := map[string]any{}
-	if before, ok := signed["targets"].(map[string]any); ok {
-		maps.Copy(list, before)
-	}
-	for _, f := range p.Targets.Add {
-		list[f.Path] = map[string]any{"length": f.Length, "hashes": map[string]any{"sha256": f.SHA256}}
-	}
-	for _, path := range p.Targets.Remove {
-		if _, ok := list[path]; !ok {
-			return nil, fmt.Errorf("the plan removes \"%s\", which the trusted targets does not have", tufmeta.Printable(path))
-		}
-		delete(list, path)
-	}
-	signed["targets"] = list
-	mark(p, signed)
-	return signed, nil
 }

@@ -23,6 +23,7 @@ import (
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/quorum"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm/attest"
@@ -97,12 +98,17 @@ func (j *judge) say(id, subject, format string, args ...any) {
 
 // asked lists the tokens for which the policy is meant: those whose keys the
 // new root lists, lost or not, since clients will believe them; and where no
-// root is made, those that sign targets now. A token that signs once more
+// root is made, those that sign targets now; besides, those that the plan gives to
+// a delegated role, and that sign one. A token that signs once more
 // because the old root lists it is not asked: its key was made when nobody
 // asked, and a rotation must be able to replace just such a device. Evidence
 // that it names is judged all the same, and must not lie.
 func (j *judge) asked() map[string]bool {
 	asked := map[string]bool{}
+	j.delegated(asked)
+	if j.plan.Root == nil && j.plan.Targets == nil {
+		return asked
+	}
 	if j.plan.Root == nil {
 		for _, key := range keysOf(j.root, "targets") {
 			if t, ok := j.plan.Roster.ByFingerprint(key.Fingerprint()); ok && t.CanSign() {
@@ -122,6 +128,35 @@ func (j *judge) asked() map[string]bool {
 		}
 	}
 	return asked
+}
+
+// delegated adds those whose keys the plan gives to delegated roles, and those
+// that sign one.
+func (j *judge) delegated(asked map[string]bool) {
+	for _, t := range j.plan.TargetsRoles() {
+		if t.Delegations == nil {
+			continue
+		}
+		for _, d := range t.Delegations.Roles {
+			for _, token := range d.Tokens {
+				asked[token] = true
+			}
+		}
+	}
+	if len(j.plan.Delegated) == 0 {
+		return
+	}
+	demands, err := quorum.Demands(j.files)
+	if err != nil {
+		return // which review says
+	}
+	for _, d := range demands {
+		for _, m := range d.Members(&j.plan.Roster) {
+			if d.By != "root" && m.CanSign() {
+				asked[m.Token.Name] = true
+			}
+		}
+	}
 }
 
 // Trust gives the certificates in which chains may end: the makers' that are

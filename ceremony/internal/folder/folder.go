@@ -13,6 +13,7 @@
 package folder
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -35,6 +36,7 @@ import (
 const (
 	Plan       = "plan.yaml"
 	Keys       = "keys"
+	Lists      = "lists"
 	Trusted    = "trusted"
 	Payload    = "payload"
 	Signatures = "signatures"
@@ -43,7 +45,7 @@ const (
 )
 
 // Parts are the files and folders that a ceremony folder has.
-var Parts = []string{Plan, Keys, Trusted, Payload, Signatures, Metadata, Record}
+var Parts = []string{Plan, Keys, Lists, Trusted, Payload, Signatures, Metadata, Record}
 
 // maxFile bounds what is read into memory: clients accept far less.
 const maxFile = 512 << 20
@@ -157,8 +159,19 @@ func ParseVersion(file string) (Version, error) {
 	return v, nil
 }
 
-// Versions lists the metadata files below a part, root first, then by role
-// and version.
+// Compare puts root first and targets second, then goes by role and version.
+func Compare(a, b Version) int {
+	return cmp.Or(cmp.Compare(rank(a.Role), rank(b.Role)), strings.Compare(a.Role, b.Role), cmp.Compare(a.Version, b.Version))
+}
+
+func rank(role string) int {
+	if i := slices.Index([]string{"root", "targets"}, role); i >= 0 {
+		return i
+	}
+	return 2
+}
+
+// Versions lists the metadata files below a part, in the order of Compare.
 func (f Files) Versions(part string) ([]Version, error) {
 	var versions []Version
 	for _, name := range f.Names(part) {
@@ -171,34 +184,23 @@ func (f Files) Versions(part string) ([]Version, error) {
 		}
 		versions = append(versions, v)
 	}
-	slices.SortFunc(versions, func(a, b Version) int {
-		if (a.Role == "root") != (b.Role == "root") {
-			if a.Role == "root" {
-				return -1
-			}
-			return 1
-		}
-		if c := strings.Compare(a.Role, b.Role); c != 0 {
-			return c
-		}
-		return int(a.Version - b.Version)
-	})
+	slices.SortFunc(versions, Compare)
 	return versions, nil
 }
 
-// Event identifies what is decided: plan, public keys, trusted metadata and
-// payloads.
+// Event identifies what is decided: plan, public keys, lists of targets,
+// trusted metadata and payloads.
 // Its zero value is no event.
 type Event [sha256.Size]byte
 
 // Event computes the event ID: the SHA-256 of what sha256sum prints for
-// plan.yaml and the files in keys/, trusted/ and payload/, sorted by name. (The
+// plan.yaml and the files in keys/, lists/, trusted/ and payload/, sorted by name. (The
 // keys say who is who: with two of them exchanged a signature would be shown as
 // somebody else's.) Anybody
 // can compute it with the commands of docs/formats.md.
 func (f Files) Event() Event {
 	digests := map[string]string{}
-	for _, part := range []string{Keys, Payload, Plan, Trusted} {
+	for _, part := range []string{Keys, Lists, Payload, Plan, Trusted} {
 		for _, name := range f.Names(part) {
 			digests[name] = tufmeta.Digest(f[name])
 		}

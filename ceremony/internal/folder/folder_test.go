@@ -164,7 +164,7 @@ func TestVersionsInOrder(t *testing.T) {
 		files["trusted/"+name+".json"] = nil
 	}
 	versions, err := files.Versions("trusted")
-	if have := fmt.Sprint(versions); err != nil || have != "[9.root 10.root 1.bins 2.targets 10.targets]" {
+	if have := fmt.Sprint(versions); err != nil || have != "[9.root 10.root 2.targets 10.targets 1.bins]" {
 		t.Errorf("%s, %v", have, err)
 	}
 	files["trusted/odd"] = nil

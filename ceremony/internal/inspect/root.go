@@ -118,14 +118,20 @@ func role(root *tufmeta.Root, name string) []check.Result {
 	if r == nil {
 		return []check.Result{check.New("JSON-STRICT", name, "the root does not name the role")}
 	}
+	return roleOf(root.Keys, r, name, slices.Contains(offline, name))
+}
+
+// roleOf judges a list of keys with its threshold; people says that people sign
+// the role, and not a machine.
+func roleOf(keys map[string]*tufmeta.Key, r *tufmeta.Role, name string, people bool) []check.Result {
 	var results []check.Result
 	distinct := map[string]bool{}
 	for i, id := range r.KeyIDs {
-		switch key := root.Keys[id]; {
+		switch key := keys[id]; {
 		case slices.Contains(r.KeyIDs[:i], id):
 			results = append(results, check.New("KEY-SHARED", name, "lists key ID %s twice", tufmeta.Printable(id)))
 		case key == nil:
-			results = append(results, check.New("KEY-TYPE", name, "lists key ID %s, which the root does not have", tufmeta.Printable(id)))
+			results = append(results, check.New("KEY-TYPE", name, "lists key ID %s, which is not among the keys", tufmeta.Printable(id)))
 		case key.Err == nil:
 			distinct[key.Fingerprint()] = true
 		}
@@ -134,7 +140,7 @@ func role(root *tufmeta.Root, name string) []check.Result {
 	switch {
 	case r.Threshold < 1 || r.Threshold > have:
 		results = append(results, check.New("THRESHOLD-NEW", name, "threshold is %d, and the role has %d usable keys", r.Threshold, have))
-	case slices.Contains(offline, name):
+	case people:
 		if r.Threshold == 1 {
 			results = append(results, check.New("THRESHOLD-ONE", name, "one signature is enough"))
 		}
@@ -179,13 +185,18 @@ func reuse(root *tufmeta.Root) []check.Result {
 
 // Fingerprints lists the distinct public keys of a role, in the root's order.
 func Fingerprints(root *tufmeta.Root, name string) []string {
+	return FingerprintsOf(root.Keys, root.Roles[name])
+}
+
+// FingerprintsOf lists the distinct public keys of a role out of those that are
+// listed beside it.
+func FingerprintsOf(keys map[string]*tufmeta.Key, r *tufmeta.Role) []string {
 	var out []string
-	r := root.Roles[name]
 	if r == nil {
 		return nil
 	}
 	for _, id := range r.KeyIDs {
-		if key := root.Keys[id]; key != nil && key.Err == nil && !slices.Contains(out, key.Fingerprint()) {
+		if key := keys[id]; key != nil && key.Err == nil && !slices.Contains(out, key.Fingerprint()) {
 			out = append(out, key.Fingerprint())
 		}
 	}

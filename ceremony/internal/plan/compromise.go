@@ -179,7 +179,7 @@ func (p *Plan) Anew(old *tufmeta.Targets) {
 	for _, path := range slices.Sorted(maps.Keys(old.Files)) {
 		f := old.Files[path]
 		if sum := f.Hashes["sha256"]; sha256hex.MatchString(sum) {
-			p.Targets.Add = append(p.Targets.Add, File{path, f.Length, sum})
+			p.Targets.Add = append(p.Targets.Add, File{Path: path, Length: f.Length, SHA256: sum, SHA512: f.Hashes["sha512"], Custom: f.Custom})
 		}
 	}
 }
@@ -189,13 +189,6 @@ func (w *writer) compromise(p *Plan) {
 	if c == nil {
 		return
 	}
-	list := func(names []string) string {
-		quoted := make([]string, len(names))
-		for i, name := range names {
-			quoted[i] = named(name)
-		}
-		return "[" + strings.Join(quoted, ", ") + "]"
-	}
 	w.line("")
 	if c.OutOfBand() && p.Kind == Genesis {
 		w.line("# No next root restores trust. This makes a new first root of the same repository,")
@@ -203,8 +196,8 @@ func (w *writer) compromise(p *Plan) {
 	}
 	w.line("compromise:  # what this ceremony answers; STEPS.md says what to do, and who")
 	w.line("  case: %s", c.Case)
-	w.line("  tokens: %s  # taken to be in other hands: in no role afterwards, and they do not sign", list(c.Tokens))
-	w.line("  weak: %s  # to be replaced: in no role afterwards; they sign once more", list(c.Weak))
+	w.line("  tokens: [%s]  # taken to be in other hands: in no role afterwards, and they do not sign", list(c.Tokens, named))
+	w.line("  weak: [%s]  # to be replaced: in no role afterwards; they sign once more", list(c.Weak, named))
 	w.line("  why: %s", quoted(c.Why))
 	if c.Standby {
 		w.line("  standby: true  # made beforehand; published only if the key is lost or in other hands")

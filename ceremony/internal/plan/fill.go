@@ -90,15 +90,20 @@ func (f *filler) role(name string) error {
 	if role == nil {
 		return fmt.Errorf("the root has no role %q", name)
 	}
-	for _, id := range role.KeyIDs {
-		key := f.root.Keys[id]
+	return f.keys(name, f.root.Keys, role.KeyIDs, OnlineRoles[name])
+}
+
+// keys adds the keys of a role to the roster, and writes them into files.
+func (f *filler) keys(name string, keys map[string]*tufmeta.Key, ids []string, online bool) error {
+	for _, id := range ids {
+		key := keys[id]
 		if key == nil || key.Err != nil {
-			return fmt.Errorf("key %s of role %s cannot be used", tufmeta.Printable(id), name)
+			return fmt.Errorf("key %s of role %s cannot be used", tufmeta.Printable(id), tufmeta.Printable(name))
 		}
 		if f.names[key.Fingerprint()] != "" {
 			continue
 		}
-		token := f.token(key, OnlineRoles[name])
+		token := f.token(key, online)
 		f.names[key.Fingerprint()] = token.Name
 		der, err := x509.MarshalPKIXPublicKey(key.Public)
 		if err != nil {
@@ -161,9 +166,13 @@ func (f *filler) add(t *roster.Token) *roster.Token {
 }
 
 func (f *filler) tokens(role string) []string {
+	return f.tokensOf(f.root.Keys, f.root.Roles[role].KeyIDs)
+}
+
+func (f *filler) tokensOf(keys map[string]*tufmeta.Key, ids []string) []string {
 	var names []string
-	for _, id := range f.root.Roles[role].KeyIDs {
-		if name := f.names[f.root.Keys[id].Fingerprint()]; !slices.Contains(names, name) {
+	for _, id := range ids {
+		if name := f.names[keys[id].Fingerprint()]; !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}

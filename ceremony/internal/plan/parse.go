@@ -52,6 +52,7 @@ type file struct {
 	Root       *role0       `yaml:"root"`
 	Roles      *roles       `yaml:"roles"`
 	Targets    *targets     `yaml:"targets"`
+	Delegated  []targets    `yaml:"delegated"`
 	Lifetimes  *days        `yaml:"lifetimes"`
 	Compromise *answers     `yaml:"compromise"`
 	Waivers    []waiver     `yaml:"waivers"`
@@ -111,11 +112,32 @@ type roleKeys struct {
 	Keys      []string `yaml:"keys"`
 }
 
+// targets is the section of that name, or one of delegated:, which has role and
+// delegator besides.
 type targets struct {
-	Version whole    `yaml:"version"`
-	Expires string   `yaml:"expires"`
-	Add     []target `yaml:"add"`
-	Remove  []string `yaml:"remove"`
+	Role        string       `yaml:"role"`
+	Delegator   string       `yaml:"delegator"`
+	Version     whole        `yaml:"version"`
+	Expires     string       `yaml:"expires"`
+	Add         []target     `yaml:"add"`
+	Manifest    string       `yaml:"manifest"`
+	Remove      []string     `yaml:"remove"`
+	Delegations []delegation `yaml:"delegations"`
+}
+
+type delegation struct {
+	Name        string    `yaml:"name"`
+	Threshold   whole     `yaml:"threshold"`
+	Keys        []string  `yaml:"keys"`
+	Paths       []string  `yaml:"paths"`
+	Prefixes    []string  `yaml:"path-hash-prefixes"`
+	Succinct    *succinct `yaml:"succinct"`
+	Terminating *bool     `yaml:"terminating"`
+}
+
+type succinct struct {
+	Bits   whole  `yaml:"bits"`
+	Prefix string `yaml:"prefix"`
 }
 
 type target struct {
@@ -260,6 +282,17 @@ func (l *locator) has(field string) bool {
 	}
 	n, err := p.FilterFile(l.tree)
 	return err == nil && n != nil
+}
+
+// empty reports whether a field is written without a value: as a list, of which
+// somebody has taken out every line, and perhaps not meant to say "none".
+func (l *locator) empty(field string) bool {
+	p, err := yaml.PathString("$." + field)
+	if err != nil {
+		return false
+	}
+	n, err := p.FilterFile(l.tree)
+	return err == nil && n != nil && n.Type() == ast.NullType
 }
 
 // name gives the name of the field that has a value: a group of fields begins

@@ -4,6 +4,7 @@
 //
 //	p, err := plan.Parse(files[folder.Plan])
 //	err = p.Roster.LoadKeys(files)
+//	err = p.LoadLists(files)
 //
 // Devices are provisioned before thresholds are decided; what an unfinished
 // plan says of them is read by ParseDevices.
@@ -16,9 +17,13 @@
 package plan
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/manifest"
 	"tufceremony/ceremony/internal/roster"
 )
 
@@ -52,6 +57,7 @@ type Plan struct {
 	Roster        roster.Roster
 	Root          *Root          // nil in a targets ceremony
 	Targets       *TargetsPlan   // nil where targets is not signed
+	Delegated     []*TargetsPlan // further roles that are signed beside it, in the order of the plan
 	Lifetimes     map[string]int // days, of snapshot and timestamp, for `publish --online-key`; nil where the plan has none
 	Compromise    *Compromise    // what this ceremony answers; nil where nothing is compromised
 	Waivers       []check.Waiver
@@ -71,21 +77,69 @@ type Role struct {
 	Tokens    []string
 }
 
-// TargetsPlan is the targets metadata to be made, as changes to the trusted
-// one.
+// TargetsPlan is the metadata of targets, or of a role that it delegates to, as
+// changes to the trusted one.
 type TargetsPlan struct {
-	Version int64
-	Expires time.Time
-	Add     []File
-	Remove  []string
+	Role      string // the delegated role; empty for targets
+	Delegator string // the role that delegates to it; empty for targets, of which the root speaks
+	Version   int64
+	Expires   time.Time
+	Add       []File
+	Manifest  string // "lists/targets.jsonl": further files to add; empty where there are none
+	Remove    []string
+	// Delegations are all that the role is to have, in order; nil where they stay
+	// as they are.
+	Delegations *Delegations
+	listed      []File // what the manifest has
 }
 
-// File is one target: its path in the repository, its length in bytes and its
-// SHA-256 in lower-case hex.
-type File struct {
-	Path   string
-	Length int64
-	SHA256 string
+// File is one target.
+type File = manifest.Entry
+
+// Name is the role: "targets", or the delegated one.
+func (t *TargetsPlan) Name() string {
+	if t.Role == "" {
+		return "targets"
+	}
+	return t.Role
+}
+
+// Payload is the file that is made of it.
+func (t *TargetsPlan) Payload() folder.Version {
+	return folder.Version{Role: t.Name(), Version: t.Version}
+}
+
+// Files are all targets that are new, or in the place of the same path: those
+// in the plan, and those in its list, which LoadLists reads.
+func (t *TargetsPlan) Files() []File { return slices.Concat(t.Add, t.listed) }
+
+// section is where the plan speaks of the role.
+func (p *Plan) section(role string) string {
+	i := slices.IndexFunc(p.Delegated, func(t *TargetsPlan) bool { return t.Role == role })
+	if i < 0 {
+		return "targets"
+	}
+	return fmt.Sprintf("delegated[%d]", i)
+}
+
+// TargetsRoles are targets, where it is signed, and the delegated roles after it.
+func (p *Plan) TargetsRoles() []*TargetsPlan {
+	var all []*TargetsPlan
+	if p.Targets != nil {
+		all = append(all, p.Targets)
+	}
+	return append(all, p.Delegated...)
+}
+
+// TargetsRole finds targets or a delegated role, or gives nil where it is not
+// signed.
+func (p *Plan) TargetsRole(role string) *TargetsPlan {
+	for _, t := range p.TargetsRoles() {
+		if t.Name() == role {
+			return t
+		}
+	}
+	return nil
 }
 
 // OnlineRoles are the roles whose keys a machine holds.

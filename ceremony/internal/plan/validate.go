@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	pathpkg "path"
 	"regexp"
 	"slices"
 	"strings"
@@ -119,7 +118,7 @@ func (v *validator) sections(f *file, p *Plan) {
 		v.want(f.Root != nil, "root", "is missing", "write root: with version and expires")
 		v.want(f.Roles != nil, "roles", "is missing", "write roles: with root, targets, snapshot and timestamp")
 	}
-	v.want(f.Targets != nil || p.Kind == Rotation || p.Kind == Revocation, "targets", "is missing", "write targets: with version and expires")
+	v.want(f.Targets != nil || p.Kind == Rotation || p.Kind == Revocation || p.Kind == Targets && len(f.Delegated) > 0, "targets", "is missing", "write targets: with version and expires")
 	if p.Kind == Genesis {
 		v.want(f.Root == nil || f.Root.Version == 1, "root.version", "is not 1", "a genesis makes version 1")
 		v.want(f.Targets == nil || f.Targets.Version == 1, "targets.version", "is not 1", "a genesis makes version 1")
@@ -137,8 +136,9 @@ func (v *validator) sections(f *file, p *Plan) {
 		v.role(p, "timestamp", f.Roles.Timestamp)
 	}
 	if f.Targets != nil {
-		v.targets(f.Targets, p)
+		p.Targets = v.targets("targets", f.Targets, p)
 	}
+	v.delegated(f.Delegated, p)
 	if f.Lifetimes != nil {
 		p.Lifetimes = map[string]int{"snapshot": int(f.Lifetimes.Snapshot), "timestamp": int(f.Lifetimes.Timestamp)}
 		for _, name := range []string{"snapshot", "timestamp"} {
@@ -149,44 +149,23 @@ func (v *validator) sections(f *file, p *Plan) {
 }
 
 func (v *validator) role(p *Plan, name string, r roleKeys) {
-	at := "roles." + name
+	p.Root.Roles[name] = v.keys(p, "roles."+name, name, r, OnlineRoles[name])
+}
+
+// keys reads threshold and tokens of a role. Where a machine may sign it, online
+// keys may be among them.
+func (v *validator) keys(p *Plan, at, name string, r roleKeys, online bool) Role {
 	v.want(len(r.Keys) > 0, at+".keys", "is empty", "list the names of the tokens that may sign "+name)
 	v.want(r.Threshold >= 1, at+".threshold", fmt.Sprintf("is %d", r.Threshold), fmt.Sprintf("write how many of the %d keys must sign", len(r.Keys)))
 	v.want(int(r.Threshold) <= len(r.Keys), at+".threshold", fmt.Sprintf("is %d, and the role has %d keys", r.Threshold, len(r.Keys)), "lower the threshold or list more keys")
 	for i, key := range r.Keys {
 		field := fmt.Sprintf("%s.keys[%d]", at, i)
 		t, known := p.Roster.Token(key)
-		v.want(!known || t.Holder != "" || OnlineRoles[name], field, fmt.Sprintf("is %q, which is an online key", key), "people sign "+name+": list tokens of holders")
+		v.want(!known || t.Holder != "" || online, field, fmt.Sprintf("is %q, which is an online key", key), "people sign "+name+": list tokens of holders")
 		v.want(known, field, fmt.Sprintf("is %q, and no holder has a token of that name", key), "list it under holders: or online:, or correct the name")
 		v.want(!slices.Contains(r.Keys[:i], key), field, fmt.Sprintf("is %q, which stands twice", key), "list each token once a role")
 	}
-	p.Root.Roles[name] = Role{int(r.Threshold), r.Keys}
-}
-
-var sha256hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
-
-func (v *validator) targets(t *targets, p *Plan) {
-	v.want(t.Version >= 1, "targets.version", fmt.Sprintf("is %d", t.Version), "write the version that is to be made, one more than the trusted one")
-	p.Targets = &TargetsPlan{Version: int64(t.Version), Expires: v.time("targets.expires", t.Expires)}
-	seen := map[string]bool{}
-	for i, a := range t.Add {
-		at := fmt.Sprintf("targets.add[%d]", i)
-		v.path(at+".path", a.Path, seen)
-		v.want(a.Length >= 0 && a.Length <= tufmeta.MaxInteger, at+".length", fmt.Sprintf("is %d", a.Length), "write the file's length in bytes")
-		v.want(sha256hex.MatchString(a.SHA256), at+".sha256", fmt.Sprintf("is %q", a.SHA256), "write the 64 digits that sha256sum prints, in lower case")
-		p.Targets.Add = append(p.Targets.Add, File{a.Path, int64(a.Length), a.SHA256})
-	}
-	for i, path := range t.Remove {
-		v.path(fmt.Sprintf("targets.remove[%d]", i), path, seen)
-		p.Targets.Remove = append(p.Targets.Remove, path)
-	}
-}
-
-func (v *validator) path(field, path string, seen map[string]bool) {
-	ok := path != "" && path == pathpkg.Clean(path) && !strings.HasPrefix(path, "/") && path != ".." && !strings.HasPrefix(path, "../") && !strings.ContainsAny(path, `\?#%`)
-	v.want(ok, field, fmt.Sprintf("is %q", path), "write the path as clients ask for it: relative and plain, with no .., \\, ?, # or % in it")
-	v.want(!seen[path], field, fmt.Sprintf("is %q, which stands twice", path), "add or remove a path once")
-	seen[path] = true
+	return Role{int(r.Threshold), r.Keys}
 }
 
 func (v *validator) waivers(f *file, p *Plan) {

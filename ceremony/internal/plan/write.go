@@ -40,8 +40,11 @@ func (p *Plan) Text() []byte {
 		w.root(p)
 	}
 	if p.Targets != nil {
-		w.targets(p)
+		w.line("")
+		w.line("targets:")
+		w.targets("  ", p.Targets)
 	}
+	w.delegated(p.Delegated)
 	w.lifetimes(p)
 	w.waivers(p)
 	w.supersedes(p.Supersedes)
@@ -129,36 +132,7 @@ func (w *writer) root(p *Plan) {
 		} else {
 			w.line("    threshold: %d", r.Threshold)
 		}
-		var keys []string
-		for _, token := range r.Tokens {
-			keys = append(keys, named(token))
-		}
-		w.line("    keys: [%s]", strings.Join(keys, ", "))
-	}
-}
-
-func (w *writer) targets(p *Plan) {
-	w.line("")
-	w.line("targets:")
-	w.line("  version: %d", p.Targets.Version)
-	w.line("  expires: %s", tufmeta.Stamp(p.Targets.Expires))
-	if len(p.Targets.Add) > 0 {
-		w.line("  add:  # new, or in the place of the same path")
-		for _, f := range p.Targets.Add {
-			w.line("    - path: %s", quoted(f.Path))
-			w.line("      length: %d", f.Length)
-			w.line("      sha256: %s", quoted(f.SHA256))
-		}
-	} else {
-		w.line("  add: []  # each with path, length in bytes and sha256")
-	}
-	if len(p.Targets.Remove) == 0 {
-		w.line("  remove: []")
-		return
-	}
-	w.line("  remove:")
-	for _, path := range p.Targets.Remove {
-		w.line("    - %s", quoted(path))
+		w.line("    keys: [%s]", list(r.Tokens, named))
 	}
 }
 

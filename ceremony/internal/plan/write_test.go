@@ -134,6 +134,9 @@ func randomPlan(random *rand.Rand) *plan.Plan {
 			p.Targets.Remove = append(p.Targets.Remove, fmt.Sprintf("r%d%s", n, without(words(random, 0), `\?#%`)))
 		}
 	}
+	if p.Targets != nil {
+		randomDelegations(random, p, names)
+	}
 	if p.Kind == plan.Genesis {
 		p.Root.Version, p.Targets.Version = 1, 1
 	}
@@ -147,6 +150,36 @@ func randomPlan(random *rand.Rand) *plan.Plan {
 		p.Waivers = append(p.Waivers, check.Waiver{Check: "THRESHOLD-ONE", Subject: words(random, 1), Reason: words(random, 3)})
 	}
 	return p
+}
+
+// randomDelegations has targets delegate in each of the three ways, and signs
+// some of what it delegates to.
+func randomDelegations(random *rand.Rand, p *plan.Plan, names []string) {
+	role := func() plan.Role {
+		tokens := slices.Clone(names[:1+random.IntN(len(names))])
+		return plan.Role{Threshold: 1 + random.IntN(len(tokens)), Tokens: tokens}
+	}
+	d := &plan.Delegations{}
+	switch random.IntN(3) {
+	case 0:
+		return
+	case 1:
+		d.Roles = []plan.Delegation{{Name: "007", Role: role(), Bits: 1 + random.IntN(32)}}
+	default:
+		for _, name := range []string{"true", "0x1f", "a.b", "1e3"}[:random.IntN(5)] {
+			x := plan.Delegation{Name: name, Role: role(), Terminating: random.IntN(2) == 0}
+			if random.IntN(2) == 0 {
+				x.Paths = []string{"a: b", "*", "x/?.*/~"}[:1+random.IntN(3)]
+			} else {
+				x.Prefixes = []string{"00", "1e", "ff"}[:1+random.IntN(3)]
+			}
+			d.Roles = append(d.Roles, x)
+			if random.IntN(2) == 0 {
+				p.Delegated = append(p.Delegated, &plan.TargetsPlan{Role: name, Delegator: "targets", Version: 1 + random.Int64N(tufmeta.MaxInteger), Expires: p.Targets.Expires, Manifest: []string{"", "lists/" + name}[random.IntN(2)]})
+			}
+		}
+	}
+	p.Targets.Delegations = d
 }
 
 // randomPolicy asks for something, since any of the tokens may want a policy.

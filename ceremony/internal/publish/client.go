@@ -14,8 +14,9 @@ import (
 var readAsPublished = time.Unix(0, 0).UTC()
 
 // accepts plays a client that starts from first: the roots in turn, timestamp,
-// snapshot, targets, each under the newest root and as the one before lists it.
-func accepts(first []byte, files state) error {
+// snapshot, targets, each under the newest root and as the one before lists it;
+// then, of the roles that are named, those to which targets leads.
+func accepts(first []byte, files state, below []string) error {
 	all, err := roots(first, files)
 	if err != nil {
 		return err
@@ -29,8 +30,10 @@ func accepts(first []byte, files state) error {
 	if err != nil {
 		return err
 	}
-	_, err = files.listed(snapshot, "targets", root)
-	return err
+	if _, err = files.listed(snapshot, "targets", root); err != nil || len(below) == 0 {
+		return err
+	}
+	return files.acceptsBelow(snapshot, below, root)
 }
 
 // fileOf is the name under which clients ask for a version of a role.
@@ -43,23 +46,32 @@ func fileOf(role string, version int64, r root) string {
 
 // listed reads the file of a role that a timestamp or snapshot lists.
 func (s state) listed(by *tufmeta.Snapshot, role string, r root) (*tufmeta.Snapshot, error) {
-	entry, ok := by.Meta[role+".json"]
-	if !ok {
-		return nil, fmt.Errorf("%s %d does not list %s.json", by.Type, by.Version, role)
-	}
-	name := fileOf(role, entry.Version, r)
-	data := s[name]
-	if entry.Length > 0 && int64(len(data)) != entry.Length {
-		return nil, fmt.Errorf("%s has %d bytes, and %d are listed", name, len(data), entry.Length)
-	}
-	if sum, ok := entry.Hashes["sha256"]; ok && sum != tufmeta.Digest(data) {
-		return nil, fmt.Errorf("%s does not have the listed hash", name)
+	name, entry, err := s.listing(by, role, r)
+	if err != nil {
+		return nil, err
 	}
 	got, err := s.read(name, role, r)
 	if err == nil && got.Version != entry.Version {
 		return nil, fmt.Errorf("%s is version %d, and %d is listed", name, got.Version, entry.Version)
 	}
 	return got, err
+}
+
+// listing finds the file of a role, and compares its bytes with what is listed.
+func (s state) listing(by *tufmeta.Snapshot, role string, r root) (string, tufmeta.MetaFile, error) {
+	entry, ok := by.Meta[role+".json"]
+	if !ok {
+		return "", entry, fmt.Errorf("%s %d does not list %s.json", by.Type, by.Version, role)
+	}
+	name := fileOf(role, entry.Version, r)
+	data := s[name]
+	if entry.Length > 0 && int64(len(data)) != entry.Length {
+		return "", entry, fmt.Errorf("%s has %d bytes, and %d are listed", name, len(data), entry.Length)
+	}
+	if sum, ok := entry.Hashes["sha256"]; ok && sum != tufmeta.Digest(data) {
+		return "", entry, fmt.Errorf("%s does not have the listed hash", name)
+	}
+	return name, entry, nil
 }
 
 // read checks a file's signatures under a root and takes in its list. Targets

@@ -32,10 +32,10 @@ type onlineWork struct {
 	newest root
 }
 
-// extend adds the snapshot and timestamp that go with what files has, and
-// returns the names of those that are new. Where those that are there still
+// extend adds the snapshot and timestamp that list the given versions by role,
+// and returns the names of those that are new. Where those that are there still
 // do, it makes none.
-func (w *onlineWork) extend(targetsVersion int64) ([]string, error) {
+func (w *onlineWork) extend(versions map[string]int64) ([]string, error) {
 	for _, role := range []string{"snapshot", "timestamp"} {
 		if t := w.newest.Roles[role].Threshold; t != 1 {
 			return nil, fmt.Errorf("the root wants %d signatures for %s, and --online-key gives one", t, role)
@@ -44,12 +44,12 @@ func (w *onlineWork) extend(targetsVersion int64) ([]string, error) {
 	timestamp := w.current("timestamp.json", "timestamp")
 	if timestamp != nil {
 		listed := w.current(fileOf("snapshot", timestamp.Meta["snapshot.json"].Version, w.newest), "snapshot")
-		if listed != nil && listed.Meta["targets.json"].Version == targetsVersion {
+		if listed != nil && lists(listed, versions) {
 			return nil, nil
 		}
 	}
 	var made []string
-	name, version, fresh, err := w.snapshot(targetsVersion)
+	name, version, fresh, err := w.snapshot(versions)
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +57,16 @@ func (w *onlineWork) extend(targetsVersion int64) ([]string, error) {
 		made = append(made, name)
 	}
 	return append(made, "timestamp.json"), w.timestamp(name, version)
+}
+
+// lists reports whether a snapshot has these versions.
+func lists(s *tufmeta.Snapshot, versions map[string]int64) bool {
+	for role, version := range versions {
+		if s.Meta[role+".json"].Version != version {
+			return false
+		}
+	}
+	return true
 }
 
 // current reads a file that is signed under the newest root and has not
@@ -132,7 +142,7 @@ func onlineKeys(r root) []string {
 
 // snapshot writes the next snapshot, unless a killed run has: then it takes
 // that one. It drops no file that the last one lists.
-func (w *onlineWork) snapshot(targetsVersion int64) (name string, version int64, fresh bool, err error) {
+func (w *onlineWork) snapshot(versions map[string]int64) (name string, version int64, fresh bool, err error) {
 	timestamp, retired, err := w.base("timestamp.json", "timestamp")
 	if err != nil {
 		return "", 0, false, err
@@ -153,14 +163,16 @@ func (w *onlineWork) snapshot(targetsVersion int64) (name string, version int64,
 		old = map[string]any{}
 		maps.DeleteFunc(meta, func(role string, entry any) bool { return !w.has(role, entry) })
 	}
-	meta["targets.json"] = describe(w.files[fileOf("targets", targetsVersion, w.newest)], targetsVersion)
+	for role, version := range versions {
+		meta[role+".json"] = describe(w.files[fileOf(role, version, w.newest)], version)
+	}
 	version, _ = old["version"].(int64)
 	for version++; w.newest.ConsistentSnapshot; version++ {
 		name = fileOf("snapshot", version, w.newest)
 		if _, taken := w.files[name]; !taken {
 			break
 		}
-		if left := w.current(name, "snapshot"); left != nil && left.Meta["targets.json"].Version == targetsVersion {
+		if left := w.current(name, "snapshot"); left != nil && lists(left, versions) {
 			return name, version, false, nil
 		}
 	}

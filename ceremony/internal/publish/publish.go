@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 
 	"tufceremony/ceremony/internal/check"
@@ -49,7 +47,7 @@ func Prepare(r *Repository, v verify.Verified, o Options) (*Publication, error) 
 	}
 	facts, _ := v.Facts()
 	b := &builder{repo: r, facts: facts, options: o, next: maps.Clone(r.files), p: &Publication{dir: r.dir}}
-	for _, build := range []func() error{b.roots, b.targets, b.targetFiles, b.online, b.limits, b.order} {
+	for _, build := range []func() error{b.roots, b.targets, b.delegated, b.targetFiles, b.online, b.limits, b.order} {
 		if err := build(); err != nil {
 			return nil, fmt.Errorf("publishing: %w", err)
 		}
@@ -95,6 +93,8 @@ type builder struct {
 	chain   []root // of all roots, when all is done
 	newest  root   // the last of them
 	version int64  // of targets, when all is done
+	trust   []*tufmeta.Delegations
+	signed  map[string]int64 // the delegated roles of the ceremony, with their versions
 	steps   struct{ first, files, roots, targets, online []Step }
 }
 
@@ -146,6 +146,9 @@ func (b *builder) same(name string, published, data []byte) error {
 		return err
 	}
 	var keys []map[string]*tufmeta.Key
+	if b.chain != nil { // of roots there is nothing below yet
+		keys = b.delegatedKeys()
+	}
 	for _, r := range b.chain {
 		keys = append(keys, r.Keys)
 	}
@@ -153,7 +156,7 @@ func (b *builder) same(name string, published, data []byte) error {
 	switch {
 	case !differ:
 		return nil
-	case b.chain != nil && !b.vouched(name):
+	case b.chain != nil && !b.vouched(name) && !b.vouchedBelow(name):
 		return check.Refused("VERSION-SEQUENCE", name, "another file of this name lies there, for which no root vouches: look at where it came from, and remove it")
 	}
 	return check.Refuse([]check.Result{result})
@@ -202,37 +205,6 @@ func (b *builder) published() int64 {
 	return newest
 }
 
-// targetFiles adds the files of new targets, under the names by which clients
-// fetch them, each compared with what is signed.
-func (b *builder) targetFiles() error {
-	plan := b.facts.Report.Plan.Targets
-	if plan == nil {
-		return nil
-	}
-	for _, f := range plan.Add {
-		name := path.Join(targets, path.Dir(f.Path), f.SHA256+"."+path.Base(f.Path))
-		if !b.newest.ConsistentSnapshot {
-			name = path.Join(targets, f.Path)
-		}
-		if data, err := os.ReadFile(filepath.Join(b.repo.dir, filepath.FromSlash(name))); err == nil && tufmeta.Digest(data) == f.SHA256 {
-			continue
-		}
-		if b.options.Targets == "" {
-			b.p.Missing = append(b.p.Missing, name)
-			continue
-		}
-		data, err := os.ReadFile(filepath.Join(b.options.Targets, filepath.FromSlash(f.Path)))
-		if err != nil {
-			return fmt.Errorf("reading the file of target %q: %w", tufmeta.Printable(f.Path), err)
-		}
-		if tufmeta.Digest(data) != f.SHA256 || int64(len(data)) != f.Length {
-			return fmt.Errorf("target %q: the file is not the one that was signed", tufmeta.Printable(f.Path))
-		}
-		b.steps.files = append(b.steps.files, Step{Name: name, data: data, replace: !b.newest.ConsistentSnapshot})
-	}
-	return nil
-}
-
 // vouched reports whether targets metadata is signed under any root.
 func (b *builder) vouched(name string) bool {
 	return slices.ContainsFunc(b.chain, func(r root) bool { return b.vouchedBy(name, r) })
@@ -248,11 +220,11 @@ func (b *builder) online() error {
 		return nil
 	}
 	w := &onlineWork{b.options.Online, b.next, b.chain, b.newest}
-	names, err := w.extend(b.version)
+	names, err := w.extend(b.lists())
 	if err != nil {
 		return err
 	}
-	if err := accepts(b.chain[0].data, b.next); err != nil {
+	if err := accepts(b.chain[0].data, b.next, b.below()); err != nil {
 		return fmt.Errorf("with snapshot and timestamp signed, clients would still refuse: %w", err)
 	}
 	for _, name := range names {
@@ -268,12 +240,12 @@ func (b *builder) order() error {
 	rootsFirst := slices.Concat(s.first, s.files, s.roots, s.targets, s.online)
 	rootsLast := slices.Concat(s.first, s.files, s.targets, s.online, s.roots)
 	first := b.repo.First
-	served := first != nil && accepts(first, b.repo.files) == nil
+	served := first != nil && accepts(first, b.repo.files, b.below()) == nil
 	b.p.Steps = rootsFirst
 	if !served || len(rootsFirst) == 0 {
 		return nil
 	}
-	if err := accepts(first, b.next); err != nil {
+	if err := accepts(first, b.next, b.below()); err != nil {
 		b.p.Window = err.Error()
 		return nil
 	}
@@ -297,7 +269,7 @@ func (b *builder) safe(steps []Step) bool {
 		if dir, name := path.Split(step.Name); dir == metadata+"/" {
 			now[name] = step.data
 		}
-		if accepts(b.repo.First, now) != nil {
+		if accepts(b.repo.First, now, b.below()) != nil {
 			return false
 		}
 	}

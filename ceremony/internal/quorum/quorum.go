@@ -5,12 +5,14 @@
 //	for _, m := range demands[0].Members(&plan.Roster) { ... }
 //
 // A root is judged twice, under the root before it and under itself; targets
-// once, under the newest root. It reads keys from the bytes of trusted/ and
+// once, under the newest root; a delegated role under each role that delegates to
+// it, as that role is drafted here or else was published last. It reads keys from the bytes of trusted/ and
 // payload/, so the answer does not depend on who drafted them.
 package quorum
 
 import (
 	"fmt"
+	"slices"
 
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/roster"
@@ -20,8 +22,9 @@ import (
 // Demand is one threshold that a payload must reach.
 type Demand struct {
 	Payload folder.Version
-	Under   int64 // the version of the root whose keys are counted
-	Old     bool  // that root is the one before the payload
+	By      string // the role whose metadata has the keys that are counted: root, or the delegator
+	Under   int64  // and its version
+	Old     bool   // that is the root before the payload
 	Keys    map[string]*tufmeta.Key
 	Role    *tufmeta.Role
 }
@@ -33,8 +36,11 @@ type Member struct {
 	Token       *roster.Token // nil where the plan does not know the key
 }
 
-// CanSign reports whether the plan has somebody who can sign with the key.
-func (m Member) CanSign() bool { return m.Token != nil && m.Token.CanSign() }
+// CanSign reports whether the plan has somebody who can sign with the key. A
+// machine's key signs nothing in a ceremony.
+func (m Member) CanSign() bool {
+	return m.Token != nil && m.Token.Holder != "" && m.Token.CanSign()
+}
 
 // TrustedRoot gives the newest root in trusted/, or nil in a genesis.
 func TrustedRoot(files folder.Files) (*tufmeta.Root, error) {
@@ -99,15 +105,75 @@ func Demands(files folder.Files) ([]Demand, error) {
 	}
 	var demands []Demand
 	for _, v := range versions {
-		if newest == nil || newest.Roles[v.Role] == nil {
+		switch top := slices.Contains(tufmeta.TopRoles, v.Role); {
+		case !top:
+			below, err := delegated(files, v)
+			if err != nil {
+				return nil, err
+			}
+			demands = append(demands, below...)
+			continue
+		case newest == nil || newest.Roles[v.Role] == nil:
 			return nil, fmt.Errorf("finding who signs %s: no root names the role", v)
+		case v.Role == "root" && old != nil:
+			demands = append(demands, Demand{v, "root", old.Version, true, old.Keys, role(old, "root")})
 		}
-		if v.Role == "root" && old != nil {
-			demands = append(demands, Demand{v, old.Version, true, old.Keys, role(old, "root")})
-		}
-		demands = append(demands, Demand{v, newest.Version, false, newest.Keys, role(newest, v.Role)})
+		demands = append(demands, Demand{v, "root", newest.Version, false, newest.Keys, role(newest, v.Role)})
 	}
 	return demands, nil
+}
+
+// delegated lists the thresholds of a delegated role: one for each delegator.
+func delegated(files folder.Files, v folder.Version) ([]Demand, error) {
+	published, err := Published(files)
+	if err != nil {
+		return nil, err
+	}
+	var demands []Demand
+	for _, d := range tufmeta.Delegators(published, v.Role) {
+		demands = append(demands, Demand{v, d.Name, d.Version, false, d.Keys, d.Role})
+	}
+	if len(demands) == 0 {
+		return nil, fmt.Errorf("finding who signs %s: nothing that targets leads to delegates to it", tufmeta.Printable(v.String()))
+	}
+	return demands, nil
+}
+
+// Published gives, by role, targets and the roles below it as they will be
+// published: as they are drafted, else the newest in trusted/.
+func Published(files folder.Files) (map[string]*tufmeta.Targets, error) {
+	all := map[string]*tufmeta.Targets{}
+	for _, part := range []string{folder.Trusted, folder.Payload} {
+		versions, err := files.Versions(part)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range versions { // the newest of a role comes last
+			if v.Role != "targets" && slices.Contains(tufmeta.TopRoles, v.Role) {
+				continue
+			}
+			if all[v.Role], err = targets(files, part, v); err != nil {
+				return nil, fmt.Errorf("reading %s/%s: %w", part, tufmeta.Printable(v.File()), err)
+			}
+		}
+	}
+	return all, nil
+}
+
+func targets(files folder.Files, part string, v folder.Version) (*tufmeta.Targets, error) {
+	data := files[part+"/"+v.File()]
+	if part == folder.Payload {
+		signed, err := tufmeta.ParseSigned(data)
+		if err != nil {
+			return nil, err
+		}
+		return tufmeta.ParseTargets(signed)
+	}
+	env, err := tufmeta.ParseEnvelope(data)
+	if err != nil {
+		return nil, err
+	}
+	return tufmeta.ParseTargets(env.Signed)
 }
 
 func role(root *tufmeta.Root, name string) *tufmeta.Role {
@@ -150,5 +216,8 @@ func (d Demand) Able(r *roster.Roster) int {
 	return able
 }
 
+// Whose names what has the keys: "root 12".
+func (d Demand) Whose() string { return fmt.Sprintf("%s %d", d.By, d.Under) }
+
 // String names the demand: "13.root under root 12".
-func (d Demand) String() string { return fmt.Sprintf("%s under root %d", d.Payload, d.Under) }
+func (d Demand) String() string { return fmt.Sprintf("%s under %s", d.Payload, d.Whose()) }

@@ -96,7 +96,8 @@ func TestDemandsRefuses(t *testing.T) {
 		{"a trusted root that is none", func(f folder.Files) { f["trusted/1.root.json"] = f["trusted/1.targets.json"] }, "reading trusted root 1"},
 		{"a trusted root under another version", func(f folder.Files) { f["trusted/7.root.json"] = f["trusted/1.root.json"] }, "the file says version 1"},
 		{"a payload that is not canonical", func(f folder.Files) { f["payload/2.root.json"] = []byte("{ }") }, "reading payload 2.root"},
-		{"a role that no root names", func(f folder.Files) { f["payload/1.others.json"] = []byte("{}") }, "finding who signs 1.others: no root names the role"},
+		{"a role that no root names", func(f folder.Files) { f["payload/1.others.json"] = f["payload/2.targets.json"] }, "finding who signs 1.others: nothing that targets leads to delegates to it"},
+		{"a delegated role that is none", func(f folder.Files) { f["payload/1.others.json"] = []byte("{}") }, "reading payload/1.others.json"},
 		{"no root at all", func(f folder.Files) { delete(f, "trusted/1.root.json"); delete(f, "payload/2.root.json") }, "no root names the role"},
 	} {
 		files := folder.Files{}

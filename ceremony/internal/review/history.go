@@ -102,8 +102,8 @@ func made(p *plan.Plan) []folder.Version {
 	if p.Root != nil {
 		versions = append(versions, folder.Version{Role: "root", Version: p.Root.Version})
 	}
-	if p.Targets != nil {
-		versions = append(versions, folder.Version{Role: "targets", Version: p.Targets.Version})
+	for _, t := range p.TargetsRoles() {
+		versions = append(versions, t.Payload())
 	}
 	return versions
 }

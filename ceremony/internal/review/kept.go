@@ -16,9 +16,11 @@ import (
 
 // firstFields are those that the first version of a role has beside what the
 // plan says.
-var firstFields = map[string][]string{
-	"root":    {"_type", "spec_version", "consistent_snapshot"},
-	"targets": {"_type", "spec_version"},
+func firstFields(role string) []string {
+	if role == "root" {
+		return []string{"_type", "spec_version", "consistent_snapshot"}
+	}
+	return []string{"_type", "spec_version"}
 }
 
 // keptFields wants every field that the ceremony does not change to be as it
@@ -29,7 +31,7 @@ func (r *reviewer) keptFields(v folder.Version, old, signed map[string]any, chan
 		case slices.Contains(changes, name):
 		case old == nil && name == "spec_version":
 			r.asPlanned(v, name, tufmeta.Printable(fmt.Sprint(signed[name])), tufmeta.SpecVersion)
-		case old == nil && !slices.Contains(firstFields[v.Role], name):
+		case old == nil && !slices.Contains(firstFields(v.Role), name):
 			r.say("PLAN-MISMATCH", v.String(), "field \"%s\" has no place in a first version, and the plan does not make it", tufmeta.Printable(name))
 		case old != nil && !reflect.DeepEqual(old[name], signed[name]):
 			r.say("PLAN-MISMATCH", v.String(), "field \"%s\" is not as in the trusted version, and the plan does not change it", tufmeta.Printable(name))
@@ -64,30 +66,28 @@ func (r *reviewer) planned(role string) bool {
 // keptKeys wants a key that stays to have the object that it had, but for an
 // encoding of earlier tools, and a new one to have no fields of its own: they
 // would make it another key ID.
-func (r *reviewer) keptKeys(v folder.Version, root *tufmeta.Root) {
-	for _, id := range slices.Sorted(maps.Keys(root.Keys)) {
-		key := root.Keys[id]
+func (r *reviewer) keptKeys(v folder.Version, keys, before map[string]*tufmeta.Key) {
+	for _, id := range slices.Sorted(maps.Keys(keys)) {
+		key := keys[id]
 		if key.Err != nil {
-			continue // inspect.Root has said so
+			continue // inspect has said so
 		}
-		if !r.keyAsBefore(key) {
-			r.say("PLAN-MISMATCH", v.String(), "the object of key %s has fields that are neither the plan's nor the trusted root's", tufmeta.Printable(id))
+		if !keyAsBefore(key, before) {
+			r.say("PLAN-MISMATCH", v.String(), "the object of key %s has fields that are neither the plan's nor the trusted %s's", tufmeta.Printable(id), v.Role)
 		}
 	}
 }
 
-func (r *reviewer) keyAsBefore(key *tufmeta.Key) bool {
+func keyAsBefore(key *tufmeta.Key, before map[string]*tufmeta.Key) bool {
 	known := false
-	if r.oldRoot != nil {
-		for _, old := range r.oldRoot.Keys {
-			if old.Fingerprint() != key.Fingerprint() {
-				continue
-			}
-			known = true
-			mended := !old.Standard()
-			if reflect.DeepEqual(without(old.Object, mended, "keytype", "keyval"), without(key.Object, mended, "keytype", "keyval")) {
-				return !mended || asWritten(key)
-			}
+	for _, old := range before {
+		if old.Fingerprint() != key.Fingerprint() {
+			continue
+		}
+		known = true
+		mended := !old.Standard()
+		if reflect.DeepEqual(without(old.Object, mended, "keytype", "keyval"), without(key.Object, mended, "keytype", "keyval")) {
+			return !mended || asWritten(key)
 		}
 	}
 	return !known && len(without(key.Object, true, "keytype", "scheme", "keyval")) == 0 && asWritten(key)

@@ -27,13 +27,13 @@ func (r *reviewer) people() {
 			id = "THRESHOLD-OLD"
 		}
 		for _, m := range d.Members(people) {
-			if m.Token != nil && m.Token.Holder == "" && !plan.OnlineRoles[d.Payload.Role] {
+			if m.Token != nil && m.Token.Holder == "" && d.By == "root" && !plan.OnlineRoles[d.Payload.Role] {
 				r.say("HOLDER-ONLINE", d.Payload.Role+" "+m.Token.Name, "token %s signs %s, and is listed under online:", m.Token.Name, d.Payload)
 			}
 		}
 		able := d.Able(people)
 		if able < d.Role.Threshold {
-			r.say(id, d.Payload.String(), "under root %d, %d must sign, and the plan has %d who can", d.Under, d.Role.Threshold, able)
+			r.say(id, d.Payload.String(), "under %s, %d must sign, and the plan has %d who can", d.Whose(), d.Role.Threshold, able)
 		}
 	}
 	r.duplicates()
@@ -84,19 +84,23 @@ func (r *reviewer) duplicates() {
 }
 
 func (r *reviewer) twice(root *tufmeta.Root) []check.Result {
-	results := append(r.twiceIn(root, "root"), r.twiceIn(root, "targets")...)
+	var results []check.Result
+	for _, role := range []string{"root", "targets"} {
+		results = append(results, r.twiceIn(r.listed(root, role), role, root == r.newRoot)...)
+	}
 	return append(results, r.across(root)...)
 }
 
-// twiceIn compares the keys of one role.
-func (r *reviewer) twiceIn(root *tufmeta.Root, role string) []check.Result {
+// twiceIn compares the keys of one role; fresh says that this ceremony lists
+// them.
+func (r *reviewer) twiceIn(tokens []*roster.Token, role string, fresh bool) []check.Result {
 	var results []check.Result
 	holders, devices := map[string]*roster.Token{}, map[string]*roster.Token{}
-	for _, t := range r.listed(root, role) {
+	for _, t := range tokens {
 		// Names are compared as people read them, not as bytes.
 		holder, serial := strings.ToLower(strings.TrimSpace(t.Holder)), r.serial(t)
 		subject := role + " " + t.Name
-		if t.Lost && root == r.newRoot {
+		if t.Lost && fresh {
 			results = append(results, check.New("DEVICE-LOST", subject, "token %s is lost, and stays listed", t.Name))
 		}
 		if first := holders[holder]; first != nil {
@@ -136,8 +140,12 @@ func (r *reviewer) across(root *tufmeta.Root) []check.Result {
 
 // listed are the holders' tokens whose keys a role lists.
 func (r *reviewer) listed(root *tufmeta.Root, role string) []*roster.Token {
+	return r.holders(inspect.Fingerprints(root, role))
+}
+
+func (r *reviewer) holders(fingerprints []string) []*roster.Token {
 	var tokens []*roster.Token
-	for _, fingerprint := range inspect.Fingerprints(root, role) {
+	for _, fingerprint := range fingerprints {
 		if t, ok := r.plan.Roster.ByFingerprint(fingerprint); ok && t.Holder != "" {
 			tokens = append(tokens, t)
 		}
@@ -177,10 +185,10 @@ func (r *reviewer) staleTargets() {
 	if r.newRoot == nil || r.oldRoot == nil || r.plan.Targets != nil {
 		return
 	}
-	if r.oldTargetsEnv != nil {
-		tally := tufmeta.Count(r.oldTargetsEnv.Canonical, r.oldTargetsEnv.Signatures, r.newRoot.Keys, r.newRoot.Roles["targets"])
+	if old := r.old["targets"]; old != nil {
+		tally := tufmeta.Count(old.env.Canonical, old.env.Signatures, r.newRoot.Keys, r.newRoot.Roles["targets"])
 		if !tally.Reached() {
-			r.say("TARGETS-STALE", "targets", "targets %d would have %d valid signatures under root %d, and %d are needed", r.oldTargets.Version, tally.Valid(), r.newRoot.Version, tally.Threshold)
+			r.say("TARGETS-STALE", "targets", "targets %d would have %d valid signatures under root %d, and %d are needed", old.Version, tally.Valid(), r.newRoot.Version, tally.Threshold)
 		}
 		return
 	}

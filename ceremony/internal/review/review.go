@@ -72,6 +72,9 @@ func Review(files folder.Files) (*Report, error) {
 	if err := p.Roster.LoadKeys(files); err != nil {
 		return nil, err
 	}
+	if err := p.LoadLists(files); err != nil {
+		return nil, err
+	}
 	versions, err := files.Versions(folder.Payload)
 	if err != nil {
 		return nil, err
@@ -79,7 +82,7 @@ func Review(files folder.Files) (*Report, error) {
 	if len(versions) == 0 {
 		return nil, errors.New("reviewing: payload/ is empty, nothing has been drafted")
 	}
-	r := &reviewer{files: files, plan: p, report: &Report{Plan: p, Event: files.Event(), files: files}}
+	r := &reviewer{files: files, plan: p, report: &Report{Plan: p, Event: files.Event(), files: files}, old: map[string]*published{}, new: map[string]*tufmeta.Targets{}}
 	if err := r.trusted(); err != nil {
 		return nil, err
 	}
@@ -89,6 +92,7 @@ func Review(files folder.Files) (*Report, error) {
 	}
 	r.evidence()
 	r.people()
+	r.delegated()
 	r.limits()
 	r.revoked()
 	aborted := r.event()
@@ -103,8 +107,8 @@ type reviewer struct {
 	report         *Report
 	oldRoot        *tufmeta.Root
 	oldRootTree    map[string]any
-	oldTargets     *tufmeta.Targets
-	oldTargetsEnv  *tufmeta.Envelope
+	old            map[string]*published       // targets and delegated roles in trusted/, the newest of each
+	new            map[string]*tufmeta.Targets // those in payload/
 	newRoot        *tufmeta.Root
 	results        []check.Result
 	trustedResults []check.Result // about published metadata, weighed as such
@@ -127,12 +131,12 @@ func (r *reviewer) trusted() error {
 		switch v.Role {
 		case "root":
 			roots = append(roots, inspect.File{Name: name, Data: r.files[name]})
-		case "targets":
-			if err := r.readTargets(name); err != nil {
-				return fmt.Errorf("reading %q: %w", name, err)
-			}
-		default:
+		case "snapshot", "timestamp":
 			return fmt.Errorf("reading %q: this ceremony has no use for such a file; remove it", name)
+		default:
+			if err := r.readTargets(name, v); err != nil {
+				return fmt.Errorf("reading \"%s\": %w", tufmeta.Printable(name), err)
+			}
 		}
 	}
 	chain, err := inspect.Chain(roots, r.plan.Opens)
@@ -148,6 +152,7 @@ func (r *reviewer) trusted() error {
 		r.trustedRootExpired()
 	}
 	r.trustedTargets()
+	r.trustedDelegated()
 	for i := range r.trustedResults {
 		r.trustedResults[i].Subject = "trusted " + r.trustedResults[i].Subject
 	}
@@ -164,14 +169,26 @@ func (r *reviewer) trustedRootExpired() {
 	}
 }
 
-func (r *reviewer) readTargets(name string) error {
+// published is targets, or a delegated role, as it was published.
+type published struct {
+	*tufmeta.Targets
+	env *tufmeta.Envelope
+}
+
+func (r *reviewer) readTargets(name string, v folder.Version) error {
 	env, err := tufmeta.ParseEnvelope(r.files[name])
 	if err != nil {
 		return err
 	}
-	r.oldTargetsEnv = env
-	r.oldTargets, err = tufmeta.ParseTargets(env.Signed)
-	return err
+	targets, err := tufmeta.ParseTargets(env.Signed)
+	if err != nil {
+		return err
+	}
+	if targets.Version != v.Version {
+		return fmt.Errorf("the file says version %d", targets.Version)
+	}
+	r.old[v.Role] = &published{targets, env}
+	return nil
 }
 
 // goesOnFrom notes what is trusted by the digest of what was signed: it stands
@@ -182,11 +199,12 @@ func (r *reviewer) goesOnFrom(role string, version int64, signed []byte) {
 }
 
 func (r *reviewer) trustedTargets() {
-	if r.oldTargets == nil || r.oldRoot == nil {
+	old := r.old["targets"]
+	if old == nil || r.oldRoot == nil {
 		return
 	}
-	r.goesOnFrom("targets", r.oldTargets.Version, r.oldTargetsEnv.Canonical)
-	tally := tufmeta.Count(r.oldTargetsEnv.Canonical, r.oldTargetsEnv.Signatures, r.oldRoot.Keys, r.oldRoot.Roles["targets"])
+	r.goesOnFrom("targets", old.Version, old.env.Canonical)
+	tally := tufmeta.Count(old.env.Canonical, old.env.Signatures, r.oldRoot.Keys, r.oldRoot.Roles["targets"])
 	if !tally.Reached() {
 		r.trustedResults = append(r.trustedResults, check.NewRefusal("THRESHOLD-NEW", "targets", "has %d valid signatures under root %d, and %d are needed", tally.Valid(), r.oldRoot.Version, tally.Threshold))
 	}
@@ -198,8 +216,8 @@ func (r *reviewer) expected(versions []folder.Version) {
 	if r.plan.Root != nil {
 		want[folder.Version{Role: "root", Version: r.plan.Root.Version}] = true
 	}
-	if r.plan.Targets != nil {
-		want[folder.Version{Role: "targets", Version: r.plan.Targets.Version}] = true
+	for _, t := range r.plan.TargetsRoles() {
+		want[t.Payload()] = true
 	}
 	for _, v := range versions {
 		if !want[v] {
@@ -226,10 +244,10 @@ func (r *reviewer) document(v folder.Version) {
 		switch v.Role {
 		case "root":
 			d.Changes, err = r.root(v, signed)
-		case "targets":
-			d.Changes, err = r.targets(v, signed)
+		case "snapshot", "timestamp":
+			err = fmt.Errorf("no role \"%s\" is signed in this ceremony", v.Role)
 		default:
-			err = fmt.Errorf("no role \"%s\" is signed in this ceremony", tufmeta.Printable(v.Role))
+			d.Changes, err = r.targets(v, signed)
 		}
 		r.results = append(r.results, inspect.Bins(v.Role, signed)...)
 	}

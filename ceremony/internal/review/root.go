@@ -20,7 +20,7 @@ func (r *reviewer) root(v folder.Version, signed map[string]any) ([]Change, erro
 		return nil, err
 	}
 	r.newRoot = root
-	r.results = append(r.results, r.named(root, inspect.Root(root, r.plan.Closes))...)
+	r.results = append(r.results, r.named(root.Keys, inspect.Root(root, r.plan.Closes))...)
 	r.results = append(r.results, inspect.Text(signed, v.String(), true)...)
 	old := int64(0)
 	if r.oldRoot != nil {
@@ -32,7 +32,7 @@ func (r *reviewer) root(v folder.Version, signed map[string]any) ([]Change, erro
 	}
 	r.keptFields(v, r.oldRootTree, signed, "version", "expires", "keys", "roles", tufmeta.RehearsalField)
 	r.keptRoles(v, signed)
-	r.keptKeys(v, root)
+	r.keptKeys(v, root.Keys, keysOf(r.oldRoot))
 	r.rehearsal(v, r.oldRootTree, signed)
 	if !root.ConsistentSnapshot && r.oldRoot == nil {
 		r.say("PLAN-MISMATCH", v.String(), "consistent_snapshot is not true, and a new repository begins with it")
@@ -40,10 +40,17 @@ func (r *reviewer) root(v folder.Version, signed map[string]any) ([]Change, erro
 	return r.rootChanges(root), nil
 }
 
+func keysOf(root *tufmeta.Root) map[string]*tufmeta.Key {
+	if root == nil {
+		return nil
+	}
+	return root.Keys
+}
+
 // named says whose key it is of which a finding knows the key ID alone.
-func (r *reviewer) named(root *tufmeta.Root, results []check.Result) []check.Result {
+func (r *reviewer) named(keys map[string]*tufmeta.Key, results []check.Result) []check.Result {
 	for i, x := range results {
-		if key := root.Keys[x.Subject]; key != nil && (x.Check == "KEY-PORTABLE" || x.Check == "KEY-WEAK") {
+		if key := keys[x.Subject]; key != nil && (x.Check == "KEY-PORTABLE" || x.Check == "KEY-WEAK") {
 			results[i].Detail += ": the key of " + r.plan.Roster.Who(key.Fingerprint())
 		}
 	}

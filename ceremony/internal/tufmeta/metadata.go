@@ -145,8 +145,8 @@ type reader struct{ err error }
 
 // sorted walks an object by member name, so that of several faults it is
 // always the same one that is told.
-func sorted(object map[string]any) iter.Seq2[string, any] {
-	return func(yield func(string, any) bool) {
+func sorted[V any](object map[string]V) iter.Seq2[string, V] {
+	return func(yield func(string, V) bool) {
 		for _, name := range slices.Sorted(maps.Keys(object)) {
 			if !yield(name, object[name]) {
 				return

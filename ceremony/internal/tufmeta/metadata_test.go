@@ -69,13 +69,13 @@ func TestParseTargets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (map[string]tufmeta.TargetFile{"a/b": {Length: 3, Hashes: map[string]string{"sha256": "00"}}}); !reflect.DeepEqual(targets.Files, want) {
+	if want := (map[string]tufmeta.TargetFile{"a/b": {Length: 3, Hashes: map[string]string{"sha256": "00"}, Custom: map[string]any{"x": int64(1)}}}); !reflect.DeepEqual(targets.Files, want) {
 		t.Errorf("files %v", targets.Files)
 	}
 	want := []tufmeta.Delegated{
 		{Role: tufmeta.Role{KeyIDs: []string{"k"}, Threshold: 1}, Name: "one", Terminating: true, Paths: []string{"a/*"}},
-		{Role: tufmeta.Role{Threshold: 2}, Name: "two", Paths: []string{"00"}},
-		{Role: tufmeta.Role{KeyIDs: []string{"k"}, Threshold: 1}, Name: "bins", Bins: 16384},
+		{Role: tufmeta.Role{Threshold: 2}, Name: "two", Prefixes: []string{"00"}},
+		{Role: tufmeta.Role{KeyIDs: []string{"k"}, Threshold: 1}, Name: "bins", Bits: 14, Bins: 16384},
 	}
 	if !reflect.DeepEqual(targets.Delegations.Roles, want) {
 		t.Errorf("delegations %+v", targets.Delegations.Roles)
@@ -85,18 +85,19 @@ func TestParseTargets(t *testing.T) {
 func TestParseTargetsRefuses(t *testing.T) {
 	head := fmt.Sprintf(common, "targets")
 	for text, want := range map[string]string{
-		`{` + head + `}`:                                                                              "signed.targets is not an object",
-		`{` + head + `,"targets":null}`:                                                               "signed.targets is not an object",
-		`{` + head + `,"targets":{"a":{"hashes":{}}}}`:                                                "signed.targets.a.length is not an integer",
-		`{` + head + `,"targets":{"a":{"length":1}}}`:                                                 "signed.targets.a.hashes is not an object",
-		`{` + head + `,"targets":{"a":{"length":1,"hashes":{"sha256":1}}}}`:                           "signed.targets.a.hashes.sha256 is not a string",
-		`{` + head + `,"targets":{"a":{"length":1,"hashes":{},"Length":2}}}`:                          `signed.targets.a has a member "Length"`,
-		`{` + head + `,"targets":{"a\u001b[2J":{}}}`:                                                  `signed.targets.a\u001b[2J.length`,
-		`{` + head + `,"targets":{},"delegations":null}`:                                              "signed.delegations is not an object",
-		`{` + head + `,"targets":{},"delegations":{"keys":{},"roles":{}}}`:                            "signed.delegations.roles is not an array",
-		`{` + head + `,"targets":{},"delegations":{"keys":{},"roles":[{"keyids":[],"threshold":1}]}}`: "signed.delegations.roles[0].name is not a string",
+		`{` + head + `}`:                                                     "signed.targets is not an object",
+		`{` + head + `,"targets":null}`:                                      "signed.targets is not an object",
+		`{` + head + `,"targets":{"a":{"hashes":{}}}}`:                       "signed.targets.a.length is not an integer",
+		`{` + head + `,"targets":{"a":{"length":1}}}`:                        "signed.targets.a.hashes is not an object",
+		`{` + head + `,"targets":{"a":{"length":1,"hashes":{"sha256":1}}}}`:  "signed.targets.a.hashes.sha256 is not a string",
+		`{` + head + `,"targets":{"a":{"length":1,"hashes":{},"Length":2}}}`: `signed.targets.a has a member "Length"`,
+		`{` + head + `,"targets":{"a\u001b[2J":{}}}`:                         `signed.targets.a\u001b[2J.length`,
+		`{` + head + `,"targets":{},"delegations":null}`:                     "signed.delegations is not an object",
+		`{` + head + `,"targets":{},"delegations":{"keys":{},"roles":{}}}`:   "signed.delegations.roles is not an array",
+		`{` + head + `,"targets":{},"delegations":{"keys":{},"roles":[{"keyids":[],"threshold":1,"name":"a","paths":null}]}}`:                  "signed.delegations.roles[0].paths is not an array",
+		`{` + head + `,"targets":{},"delegations":{"keys":{},"roles":[{"keyids":[],"threshold":1}]}}`:                                          "signed.delegations.roles[0].name is not a string",
 		`{` + head + `,"targets":{},"delegations":{"keys":{},"succinct_roles":{"keyids":[],"threshold":1,"bit_length":33,"name_prefix":"b"}}}`: "bit_length is not between 1 and 32",
-		`{` + fmt.Sprintf(common, "root") + `,"targets":{}}`: `signed._type is "root", and targets was wanted`,
+		`{` + fmt.Sprintf(common, "root") + `,"targets":{}}`:                                                                                   `signed._type is "root", and targets was wanted`,
 	} {
 		if targets, err := tufmeta.ParseTargets(signed(t, text)); err == nil || targets != nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)

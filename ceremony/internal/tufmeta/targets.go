@@ -10,10 +10,12 @@ type Targets struct {
 }
 
 // TargetFile is what is signed of one target: hashes are lower-case hex by
-// algorithm name, length is in bytes.
+// algorithm name, length is in bytes. Custom is what its publisher says of it
+// besides, nil where that is nothing, or no object.
 type TargetFile struct {
 	Length int64
 	Hashes map[string]string
+	Custom map[string]any
 }
 
 // Delegations are the roles to which targets hands paths on, in order.
@@ -23,12 +25,14 @@ type Delegations struct {
 }
 
 // Delegated is one delegated role. Succinct bins appear as one role under
-// their name prefix, with Bins set to their number.
+// their name prefix, with Bins set to their number, 2^Bits.
 type Delegated struct {
 	Role
 	Name        string
 	Terminating bool
-	Paths       []string // path patterns, or hash prefixes, as listed
+	Paths       []string // path patterns, as listed
+	Prefixes    []string // of the SHA-256 of a path, as listed
+	Bits        int
 	Bins        int64
 }
 
@@ -57,7 +61,8 @@ func ParseTargets(signed map[string]any) (*Targets, error) {
 		at := "signed.targets." + path
 		file := r.object(at, v)
 		r.known(at, file, "length", "hashes", "custom")
-		t.Files[path] = TargetFile{r.integer(at+".length", file["length"]), r.hashes(at, file["hashes"])}
+		custom, _ := file["custom"].(map[string]any)
+		t.Files[path] = TargetFile{r.integer(at+".length", file["length"]), r.hashes(at, file["hashes"]), custom}
 	}
 	if v, ok := signed["delegations"]; ok {
 		t.Delegations = r.delegations(v)
@@ -121,7 +126,7 @@ func (r *reader) delegations(v any) *Delegations {
 			r.fail(at+".bit_length", "is not between 1 and 32")
 			bits = 1
 		}
-		d.Roles = append(d.Roles, Delegated{Role: r.role(at, s), Name: r.text(at+".name_prefix", s["name_prefix"]), Bins: 1 << bits})
+		d.Roles = append(d.Roles, Delegated{Role: r.role(at, s), Name: r.text(at+".name_prefix", s["name_prefix"]), Bits: int(bits), Bins: 1 << bits})
 	}
 	return d
 }
@@ -133,12 +138,21 @@ func (r *reader) delegated(at string, v any) Delegated {
 	if v, ok := object["terminating"]; ok {
 		d.Terminating = r.boolean(at+".terminating", v)
 	}
-	for _, member := range []string{"paths", "path_hash_prefixes"} {
-		if v, ok := object[member]; ok {
-			for i, v := range r.array(at+"."+member, v) {
-				d.Paths = append(d.Paths, r.text(fmt.Sprintf("%s.%s[%d]", at, member, i), v))
-			}
-		}
-	}
+	d.Paths = r.texts(at, object, "paths")
+	d.Prefixes = r.texts(at, object, "path_hash_prefixes")
 	return d
+}
+
+// texts reads a member that is an array of strings, or nothing where there is
+// none.
+func (r *reader) texts(at string, object map[string]any, member string) []string {
+	v, ok := object[member]
+	if !ok {
+		return nil
+	}
+	out := []string{}
+	for i, v := range r.array(at+"."+member, v) {
+		out = append(out, r.text(fmt.Sprintf("%s.%s[%d]", at, member, i), v))
+	}
+	return out
 }

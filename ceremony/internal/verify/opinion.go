@@ -2,15 +2,17 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
 
 	"tufceremony/ceremony/internal/check"
-	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/tufmeta"
 )
 
-// secondOpinion has go-tuf walk the same roots and check the same targets. It
+// secondOpinion has go-tuf walk the same roots and check the same targets, and the
+// same delegated roles. It
 // panics on some malformed input, so what it does with a hostile file is
 // caught, and is a refusal.
 func (j *judge) secondOpinion() (err error) {
@@ -28,19 +30,48 @@ func (j *judge) secondOpinion() (err error) {
 			return disagrees(fmt.Sprintf("root %d", version), err)
 		}
 	}
-	for _, v := range j.versions {
-		if v.Role == "root" {
-			continue
+	return j.targetsOpinion(set.Root)
+}
+
+// targetsOpinion has go-tuf check what is signed below the root, each file under
+// those under whose keys it was counted, and the trusted files on the way to
+// them.
+func (j *judge) targetsOpinion(root *metadata.Metadata[metadata.RootType]) error {
+	newest, err := j.newestOfEach()
+	if err != nil {
+		return err
+	}
+	read := map[string]*metadata.Metadata[metadata.TargetsType]{}
+	for role, file := range newest {
+		if j.below[role] == nil && !slices.Contains(j.versions, file.Version) {
+			continue // nothing here depends on it
 		}
-		targets, err := metadata.Targets().FromBytes(j.given[folder.Metadata+"/"+v.File()])
-		if err != nil {
-			return disagrees(v.String(), err)
+		if read[role], err = metadata.Targets().FromBytes(file.data); err != nil {
+			return disagrees(tufmeta.Printable(file.String()), err)
 		}
-		if err := set.Root.VerifyDelegate(v.Role, targets); err != nil {
-			return disagrees(v.String(), err)
+		if read[role].Signed.Version != file.Version.Version {
+			return disagrees(tufmeta.Printable(file.String()), fmt.Errorf("it reads version %d", read[role].Signed.Version))
 		}
-		if targets.Signed.Version != v.Version {
-			return disagrees(v.String(), fmt.Errorf("it reads version %d", targets.Signed.Version))
+	}
+	for role, targets := range read {
+		good := 0
+		var bad error
+		under := j.under(role)
+		for _, by := range under {
+			if by.Name == "root" {
+				err = root.VerifyDelegate(role, targets)
+			} else {
+				err = read[by.Name].VerifyDelegate(role, targets)
+			}
+			if err != nil {
+				bad = err
+			} else {
+				good++
+			}
+		}
+		signed := slices.Contains(j.versions, newest[role].Version)
+		if good == 0 || signed && good < len(under) {
+			return disagrees(tufmeta.Printable(newest[role].String()), bad)
 		}
 	}
 	return nil

@@ -59,10 +59,14 @@ type Role struct {
 
 // Count is a threshold that was reached, and the fingerprints that reached it.
 type Count struct {
-	Under     int64
+	By        string // root, or the role that delegates
+	Under     int64  // and its version
 	Threshold int
 	Signers   []string
 }
+
+// Whose names what has the keys: "root 12".
+func (c Count) Whose() string { return fmt.Sprintf("%s %d", c.By, c.Under) }
 
 // Facts gives what was proved, or false for the zero value.
 func (v Verified) Facts() (*Facts, bool) { return v.facts, v.facts != nil }
@@ -88,6 +92,7 @@ type judge struct {
 	versions []folder.Version
 	full     folder.Files // given, with the payloads
 	roots    *inspect.Roots
+	below    map[string]*tufmeta.Targets // targets and delegated roles that were proved, the newest of each
 	facts    *Facts
 }
 
@@ -239,48 +244,74 @@ func (j *judge) unexpired(subject string, c tufmeta.Common) error {
 	return nil
 }
 
-// roles counts each threshold again, root under both roots, the others under
-// the newest root of the chain.
+// roles counts each threshold again: root under both roots, targets under the
+// newest root of the chain, and delegated roles under those that delegate to
+// them, down from targets.
 func (j *judge) roles() error {
-	last := j.roots.Last()
+	if err := j.walkDown(); err != nil {
+		return err
+	}
 	for _, v := range j.versions {
-		env, err := tufmeta.ParseEnvelope(j.given[folder.Metadata+"/"+v.File()])
+		env, common, err := j.read(v)
 		if err != nil {
 			return err
-		}
-		common, err := tufmeta.ParseCommon(env.Signed)
-		if err != nil {
-			return err
-		}
-		if common.Type != v.Role || common.Version != v.Version {
-			return fmt.Errorf("%s says it is %s %d", v.File(), tufmeta.Printable(common.Type), common.Version)
 		}
 		role := Role{Version: v, Digest: tufmeta.Digest(env.Canonical), Expires: common.Expires}
-		under := []inspect.Link{last}
-		if v.Role == "root" && len(j.roots.Links) > 1 {
-			under = []inspect.Link{j.roots.Links[len(j.roots.Links)-2], last}
-		}
-		for _, l := range under {
-			tally := tufmeta.Count(env.Canonical, env.Signatures, l.Root.Keys, l.Root.Roles[v.Role])
+		for _, by := range j.under(v.Role) {
+			tally := tufmeta.Count(env.Canonical, env.Signatures, by.Keys, by.Role)
 			if !tally.Reached() {
-				return check.Refused("THRESHOLD-NEW", v.String(), "%d of %d signatures under root %d", tally.Valid(), tally.Threshold, l.Root.Version)
+				return check.Refused("THRESHOLD-NEW", v.String(), "%d of %d signatures under %s", tally.Valid(), tally.Threshold, by)
 			}
-			role.Counts = append(role.Counts, Count{l.Root.Version, tally.Threshold, tally.Signers})
+			role.Counts = append(role.Counts, Count{by.Name, by.Version, tally.Threshold, tally.Signers})
+		}
+		if len(role.Counts) == 0 {
+			return check.Refused("THRESHOLD-NEW", v.String(), "neither the newest root nor a role that targets leads to says who signs it")
 		}
 		if err := j.unexpired(v.Role, common); err != nil {
 			return err
 		}
 		j.facts.Roles = append(j.facts.Roles, role)
 	}
-	slices.SortStableFunc(j.facts.Roles, func(a, b Role) int { return strings.Compare(order(a.Role), order(b.Role)) })
+	slices.SortStableFunc(j.facts.Roles, func(a, b Role) int { return folder.Compare(a.Version, b.Version) })
 	return nil
 }
 
-func order(role string) string {
-	if role == "root" {
-		return ""
+// read takes in a file of metadata/, which must be what its name says.
+func (j *judge) read(v folder.Version) (*tufmeta.Envelope, tufmeta.Common, error) {
+	env, err := tufmeta.ParseEnvelope(j.given[folder.Metadata+"/"+v.File()])
+	if err != nil {
+		return nil, tufmeta.Common{}, err
 	}
-	return role
+	common, err := tufmeta.ParseCommon(env.Signed)
+	if err != nil {
+		return nil, tufmeta.Common{}, err
+	}
+	want := v.Role
+	if !slices.Contains(tufmeta.TopRoles, v.Role) {
+		want = "targets" // a delegated role says its name nowhere
+	}
+	if common.Type != want || common.Version != v.Version {
+		return nil, tufmeta.Common{}, fmt.Errorf("%s says it is %s %d", tufmeta.Printable(v.File()), tufmeta.Printable(common.Type), common.Version)
+	}
+	return env, common, nil
+}
+
+// under lists whose keys a role is counted under.
+func (j *judge) under(role string) []tufmeta.Delegator {
+	if !slices.Contains(tufmeta.TopRoles, role) {
+		return tufmeta.Delegators(j.below, role)
+	}
+	links := j.roots.Links[len(j.roots.Links)-1:]
+	if role == "root" && len(j.roots.Links) > 1 {
+		links = j.roots.Links[len(j.roots.Links)-2:]
+	}
+	var all []tufmeta.Delegator
+	for _, l := range links {
+		if r := l.Root.Roles[role]; r != nil {
+			all = append(all, tufmeta.Delegator{Name: "root", Version: l.Root.Version, Keys: l.Root.Keys, Role: r})
+		}
+	}
+	return all
 }
 
 // Event computes the event ID of a bundle's files, in which the payloads stand

@@ -1,0 +1,174 @@
+package draft
+
+import (
+	"fmt"
+	"maps"
+
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/quorum"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// targets drafts targets or a delegated role: both have one form.
+func targets(p *plan.Plan, t *plan.TargetsPlan, files folder.Files) (map[string]any, error) {
+	signed, err := trusted(files, t.Name())
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case signed == nil && t.Version != 1:
+		before := folder.Version{Role: t.Name(), Version: t.Version - 1}
+		return nil, fmt.Errorf("trusted/ has no %s to go on from: put the published %s there", t.Name(), before.File())
+	case signed == nil:
+		signed = common("targets", t.Version, t.Expires)
+	}
+	signed = maps.Clone(signed)
+	signed["version"] = t.Version
+	signed["expires"] = tufmeta.Stamp(t.Expires)
+	list := map[string]any{}
+	if before, ok := signed["targets"].(map[string]any); ok {
+		maps.Copy(list, before)
+	}
+	for _, f := range t.Files() {
+		list[f.Path] = entry(f)
+	}
+	for _, path := range t.Remove {
+		if _, ok := list[path]; !ok {
+			return nil, fmt.Errorf("the plan removes \"%s\", which the trusted %s does not have", tufmeta.Printable(path), t.Name())
+		}
+		delete(list, path)
+	}
+	signed["targets"] = list
+	if t.Delegations != nil {
+		if err := delegations(p, t.Delegations, signed); err != nil {
+			return nil, err
+		}
+	}
+	mark(p, signed)
+	return signed, nil
+}
+
+// entry is what is signed of a target. Nothing of an entry before it is kept:
+// what was said of another file is not true of this one.
+func entry(f plan.File) map[string]any {
+	hashes := map[string]any{"sha256": f.SHA256}
+	if f.SHA512 != "" {
+		hashes["sha512"] = f.SHA512
+	}
+	e := map[string]any{"length": f.Length, "hashes": hashes}
+	if f.Custom != nil {
+		e["custom"] = f.Custom
+	}
+	return e
+}
+
+// delegations writes all that a role delegates. Fields that are not known are
+// carried over: of the delegations as a whole, and of a role whose name stays.
+func delegations(p *plan.Plan, want *plan.Delegations, signed map[string]any) error {
+	old, err := tufmeta.ParseTargets(signed)
+	if err != nil {
+		return err
+	}
+	before, _ := signed["delegations"].(map[string]any)
+	delete(signed, "delegations")
+	if len(want.Roles) == 0 {
+		return nil
+	}
+	var oldKeys map[string]*tufmeta.Key
+	if old.Delegations != nil {
+		oldKeys = old.Delegations.Keys
+	}
+	keys, roles := map[string]any{}, []any{}
+	out := maps.Clone(before)
+	if out == nil {
+		out = map[string]any{}
+	}
+	delete(out, "roles")
+	delete(out, "succinct_roles")
+	for _, x := range want.Roles {
+		ids := []any{}
+		for _, token := range x.Tokens {
+			key, err := keyFor(&p.Roster, token, oldKeys)
+			if err != nil {
+				return err
+			}
+			keys[key.ID] = key.Object
+			ids = append(ids, key.ID)
+		}
+		role := stays(before, x)
+		role["keyids"], role["threshold"] = ids, int64(x.Threshold)
+		if x.Bits > 0 {
+			role["bit_length"], role["name_prefix"] = int64(x.Bits), x.Name
+			out["succinct_roles"] = role
+			break // the plan has no other beside it
+		}
+		role["name"], role["terminating"] = x.Name, x.Terminating
+		if len(x.Paths) > 0 {
+			role["paths"] = texts(x.Paths)
+		} else {
+			role["path_hash_prefixes"] = texts(x.Prefixes)
+		}
+		roles = append(roles, role)
+	}
+	if len(roles) > 0 {
+		out["roles"] = roles
+	}
+	out["keys"] = keys
+	signed["delegations"] = out
+	return nil
+}
+
+// stays gives what nobody here knows of the role that had this name, or the
+// bins that had this prefix.
+func stays(before map[string]any, x plan.Delegation) map[string]any {
+	out := map[string]any{}
+	if bins, ok := before["succinct_roles"].(map[string]any); ok && x.Bits > 0 && bins["name_prefix"] == x.Name {
+		maps.Copy(out, bins)
+	}
+	roles, _ := before["roles"].([]any)
+	for _, r := range roles {
+		if role, ok := r.(map[string]any); ok && x.Bits == 0 && role["name"] == x.Name {
+			maps.Copy(out, role)
+			break
+		}
+	}
+	delete(out, "paths")
+	delete(out, "path_hash_prefixes")
+	return out
+}
+
+func texts(list []string) []any {
+	out := make([]any, len(list))
+	for i, text := range list {
+		out[i] = text
+	}
+	return out
+}
+
+// delegators wants each delegated role to be delegated to by the role that the
+// plan says, as it is drafted, or as it is trusted where it is not.
+func delegators(p *plan.Plan, files, payloads folder.Files) error {
+	if len(p.Delegated) == 0 {
+		return nil
+	}
+	all := maps.Clone(files)
+	maps.Copy(all, payloads)
+	published, err := quorum.Published(all)
+	if err != nil {
+		return err
+	}
+	for _, t := range p.Delegated {
+		if published[t.Delegator] == nil {
+			return fmt.Errorf("drafting %s %d: its delegator %s is neither in the plan nor in trusted/: put the published one there", t.Role, t.Version, t.Delegator)
+		}
+		found := false
+		for _, d := range tufmeta.Delegators(published, t.Role) {
+			found = found || d.Name == t.Delegator
+		}
+		if !found {
+			return fmt.Errorf("drafting %s %d: %s does not delegate to it, or targets does not lead to %s", t.Role, t.Version, t.Delegator, t.Delegator)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,91 @@
+package tufmeta
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Trust in a delegated role comes down from targets, through one role or
+// several. Here is who delegates to whom; whose signatures are good is for
+// others to count.
+
+// BinWidth is how many hex digits the number of a succinct bin has.
+func BinWidth(bits int) int { return (bits + 3) / 4 }
+
+// BinName is the name of a succinct bin.
+func BinName(prefix string, bits int, number int64) string {
+	return fmt.Sprintf("%s-%0*x", prefix, BinWidth(bits), number)
+}
+
+// IsBin reports whether a role is one of 2^bits succinct bins whose names begin
+// with a prefix: "bin-3f".
+func IsBin(role, prefix string, bits int) bool {
+	digits, ok := strings.CutPrefix(role, prefix+"-")
+	if !ok || len(digits) != BinWidth(bits) || strings.Trim(digits, "0123456789abcdef") != "" {
+		return false
+	}
+	number := uint64(0)
+	for _, c := range digits {
+		number = number<<4 | uint64(strings.IndexRune("0123456789abcdef", c))
+	}
+	return number < 1<<bits
+}
+
+// All are the roles that are delegated to: none where nothing is delegated.
+func (d *Delegations) All() []Delegated {
+	if d == nil {
+		return nil
+	}
+	return d.Roles
+}
+
+// Find gives the delegation to a role, the first of that name as clients do, or
+// nil where there is none.
+func (d *Delegations) Find(role string) *Delegated {
+	if d == nil {
+		return nil
+	}
+	for i := range d.Roles {
+		x := &d.Roles[i]
+		if x.Bins > 0 && IsBin(role, x.Name, x.Bits) || x.Bins == 0 && x.Name == role {
+			return x
+		}
+	}
+	return nil
+}
+
+// Delegator is a role that delegates to another, with the keys and the
+// threshold that it asks for.
+type Delegator struct {
+	Name    string
+	Version int64
+	Keys    map[string]*Key
+	Role    *Role
+}
+
+// String names it with its version: "targets 3".
+func (d Delegator) String() string { return fmt.Sprintf("%s %d", d.Name, d.Version) }
+
+// Delegators lists who delegates to a role, out of metadata by role name, from
+// targets downwards. A role that targets does not lead to delegates nothing:
+// no client ever asks it.
+func Delegators(metadata map[string]*Targets, role string) []Delegator {
+	var all []Delegator
+	seen := map[string]bool{"targets": true}
+	for queue := []string{"targets"}; len(queue) > 0; queue = queue[1:] {
+		from := metadata[queue[0]]
+		if from == nil || from.Delegations == nil {
+			continue
+		}
+		if d := from.Delegations.Find(role); d != nil && role != queue[0] {
+			all = append(all, Delegator{queue[0], from.Version, from.Delegations.Keys, &d.Role})
+		}
+		for name := range sorted(metadata) {
+			if !seen[name] && from.Delegations.Find(name) != nil {
+				seen[name] = true
+				queue = append(queue, name)
+			}
+		}
+	}
+	return all
+}

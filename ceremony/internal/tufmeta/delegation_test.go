@@ -1,0 +1,58 @@
+package tufmeta_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+func TestIsBin(t *testing.T) {
+	for _, row := range []struct {
+		role string
+		bits int
+		want bool
+	}{
+		{"bin-0", 1, true}, {"bin-1", 1, true}, {"bin-2", 1, false}, {"bin-f", 4, true}, {"bin-0f", 4, false}, {"bin-1f", 5, true}, {"bin-20", 5, false},
+		{"bin-3fff", 14, true}, {"bin-4000", 14, false}, {"bin-3FFF", 14, false}, {"bin-fff", 14, false}, {"bin-ffffffff", 32, true},
+		{"bin", 4, false}, {"bin-", 4, false}, {"bin-g", 4, false}, {"bins-0", 4, false}, {"bin--0", 4, false},
+	} {
+		if have := tufmeta.IsBin(row.role, "bin", row.bits); have != row.want {
+			t.Errorf("%s of %d bits: %t", row.role, row.bits, have)
+		}
+	}
+	if first, last := tufmeta.BinName("bin", 14, 0), tufmeta.BinName("bin", 14, 1<<14-1); first != "bin-0000" || last != "bin-3fff" {
+		t.Errorf("from %s to %s", first, last)
+	}
+}
+
+// Only who is led to from targets delegates, and circles end.
+func TestDelegators(t *testing.T) {
+	to := func(names ...string) *tufmeta.Targets {
+		d := &tufmeta.Delegations{}
+		for _, name := range names {
+			if prefix, ok := strings.CutSuffix(name, "/2"); ok {
+				d.Roles = append(d.Roles, tufmeta.Delegated{Name: prefix, Bits: 2, Bins: 4})
+			} else {
+				d.Roles = append(d.Roles, tufmeta.Delegated{Name: name})
+			}
+		}
+		return &tufmeta.Targets{Common: tufmeta.Common{Version: 1}, Delegations: d}
+	}
+	all := map[string]*tufmeta.Targets{
+		"targets": to("a", "b"), "a": to("c", "a", "targets"), "b": to("c", "bin/2"), "c": to("a"), "bin-3": {},
+		"lost": to("d", "a"), // nobody leads here
+	}
+	for role, want := range map[string]string{
+		"a": "targets 1, c 1", "b": "targets 1", "c": "a 1, b 1", "d": "", "bin-3": "b 1", "bin-4": "", "bin": "", "targets": "a 1", "lost": "",
+	} {
+		var have []string
+		for _, d := range tufmeta.Delegators(all, role) {
+			have = append(have, fmt.Sprint(d))
+		}
+		if strings.Join(have, ", ") != want {
+			t.Errorf("%s: %v, want %s", role, have, want)
+		}
+	}
+}
