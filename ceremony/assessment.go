@@ -25,7 +25,7 @@ func printAssessment(w io.Writer, a *compromise.Assessment) {
 			wrapTo(w, "  - ", "    ", text)
 		}
 	}
-	fmt.Fprintln(w, "\nSteps, in this order:")
+	fmt.Fprintf(w, "\nSteps, in this order; ceremony runbook emergency-%s is their page:\n", strings.ToLower(a.Case))
 	for i, s := range a.Steps {
 		fmt.Fprintln(w)
 		wrapTo(w, fmt.Sprintf("%2d. ", i+1), "    ", s.Who)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -36,6 +37,46 @@ func BenchmarkGenesis(b *testing.B) {
 		b.ReportMetric(float64(info.Size()), "bundle-bytes")
 		b.StartTimer()
 	}
+}
+
+// BenchmarkEmergency is what is typed after a key was stolen, from the decision to
+// the published root: in case A, and with a standby revocation. What a machine
+// takes is little beside what people take.
+func BenchmarkEmergency(b *testing.B) {
+	for _, name := range []string{"revocation-a", "standby"} {
+		b.Run(name, func(b *testing.B) {
+			b.Chdir(b.TempDir())
+			o, err := lookupOccasion(name)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				r := emergency(b, o)
+				for _, act := range o.answer {
+					if err := act(r); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// emergency is the moment at which it has happened.
+func emergency(b *testing.B, o occasion) *rehearsal {
+	b.StopTimer()
+	defer b.StartTimer()
+	env := rehearsalEnv(io.Discard)
+	r, err := newRehearsal(env, rehearseOptions{}, env.today(), b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, act := range slices.Concat([]func(*rehearsal) error{o.before}, o.happens) {
+		if err := act(r); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return r
 }
 
 func benchRehearsal(b *testing.B, o rehearseOptions) *rehearsal {

@@ -12,17 +12,23 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata/config"
 	"github.com/theupdateframework/go-tuf/v2/metadata/updater"
 
 	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/tufmeta"
 )
 
 const softHSM = "/usr/lib/softhsm/libsofthsm2.so"
 
 // versions is what a client trusts after a refresh.
 type versions struct{ Root, Timestamp, Snapshot, Targets int64 }
+
+// clientClock is a variable with the time by which clients go, where it is not
+// the machine's.
+const clientClock = "CLIENT_CLOCK"
 
 // client refreshes from a repository, takes a target, and says what it trusts.
 type client func(t *testing.T, url, root, state, target, out string) (versions, error)
@@ -46,6 +52,9 @@ func goTUF(t *testing.T, base, root, state, target, out string) (versions, error
 	u, err := updater.New(c)
 	if err != nil {
 		return versions{}, err
+	}
+	if at, err := time.Parse(tufmeta.TimeFormat, os.Getenv(clientClock)); err == nil {
+		u.UnsafeSetRefTime(at)
 	}
 	if err := u.Refresh(); err != nil {
 		return versions{}, err

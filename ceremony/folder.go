@@ -48,5 +48,9 @@ func collect(dir string) (folder.Files, *plan.Plan, *assemble.Collection, error)
 		return nil, nil, nil, err
 	}
 	c, err := assemble.Collect(files)
-	return files, p, c, err
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	c.Without(&p.Roster)
+	return files, p, c, nil
 }

@@ -45,7 +45,8 @@ names the next field that is still open. Of a revocation it says first which of
 the cases A to F it is, what that means and what to do, in order and by whom;
 STEPS.md keeps it. Where no next root restores trust (D and F) it makes none, but a
 plan for a new first root and a bulletin. --dry-run answers without writing: what
-if holder-3's key is stolen tonight?`,
+if holder-3's key is stolen tonight? --draft drafts at once what the plan says, where
+nothing is left to decide, and else says what is.`,
 		Args: cobra.RangeArgs(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 && !o.dryRun {

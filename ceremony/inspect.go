@@ -28,8 +28,9 @@ func inspectCommand(env *environment) *cobra.Command {
 put in version order and checked as a chain, whatever order they are named in;
 other files are checked under the newest of them that they satisfy. Exit status 1
 where the JSON is refused, a file does not reach its threshold, or a link of the
-chain is missing or invalid, or two files of one role and version say different
-things. Findings, expiry included, do not change it.`,
+chain is missing or invalid, two files of one role and version say different
+things, or a snapshot drops what an earlier one lists. Findings, expiry included,
+do not change it.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			when, err := judgeAt(env, at)
@@ -48,6 +49,8 @@ things. Findings, expiry included, do not change it.`,
 			}
 			i.at = when
 			i.judgeOthers(when)
+			i.limits()
+			i.drops()
 			i.equivocation()
 			if asJSON {
 				err = printJSON(env.out, i.json())
@@ -57,10 +60,8 @@ things. Findings, expiry included, do not change it.`,
 			if err != nil {
 				return err
 			}
-			if err := check.Refuse(append(i.chain.Broken, i.broken...)); err != nil && slices.ContainsFunc(i.broken, isEquivocation) {
-				return &hinted{err, "publish and trust neither until it is known how both came to be; `ceremony checks EQUIVOCATION` says more"}
-			} else if err != nil {
-				return &hinted{err, "trust none of it on this evidence; name every root from the first to the last, as they were published"}
+			if err := check.Refuse(append(i.chain.Broken, i.broken...)); err != nil {
+				return &hinted{err, i.advice()}
 			}
 			return nil
 		},
@@ -68,6 +69,20 @@ things. Findings, expiry included, do not change it.`,
 	c.Flags().StringVar(&at, "at", "", "judge expiry at this `TIME` (UTC, 2027-01-31T09:00:00Z) instead of now")
 	c.Flags().BoolVar(&asJSON, "json", false, "for machines")
 	return c
+}
+
+// advice goes with the gravest of what is broken.
+func (i *inspection) advice() string {
+	is := func(id string) bool {
+		return slices.ContainsFunc(i.broken, func(r check.Result) bool { return r.Check == id })
+	}
+	switch {
+	case is("EQUIVOCATION"):
+		return "publish and trust neither until it is known how both came to be; `ceremony checks EQUIVOCATION` says more"
+	case is("SNAPSHOT-DROP") && len(check.Refusals(i.chain.Broken)) == 0 && !is("THRESHOLD-NEW"):
+		return "clients that have the earlier snapshot stay with it; the next one must list again what is gone: `ceremony checks SNAPSHOT-DROP` says more"
+	}
+	return "trust none of it on this evidence; name every root from the first to the last, as they were published"
 }
 
 type inspection struct {
@@ -84,6 +99,7 @@ type inspection struct {
 type other struct {
 	name   string
 	env    *tufmeta.Envelope
+	size   int64
 	common tufmeta.Common
 	tally  *tufmeta.Tally // nil where no root was given
 	under  int64          // the version of the root of the tally
@@ -121,7 +137,7 @@ func inspectFiles(names []string) (*inspection, error) {
 			i.roots = append(i.roots, inspect.File{Name: name, Data: data})
 			continue
 		}
-		i.others = append(i.others, other{name: name, env: env, common: common})
+		i.others = append(i.others, other{name: name, env: env, size: int64(len(data)), common: common})
 	}
 	return i, nil
 }

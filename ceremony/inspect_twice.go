@@ -133,5 +133,3 @@ func (i *inspection) printAgain(w io.Writer) {
 		wrapTo(w, "", "  ", fmt.Sprintf("%s says what %s says: root %d, %d valid signatures of its own keys, %d needed.", tufmeta.Printable(a.name), tufmeta.Printable(a.first), a.version, a.tally.Valid(), a.tally.Threshold))
 	}
 }
-
-func isEquivocation(r check.Result) bool { return r.Check == "EQUIVOCATION" }

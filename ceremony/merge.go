@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -58,19 +59,40 @@ func runMerge(env *environment, dir string, from []string) error {
 		}
 		origin := copied{name: other, outdated: theirs.Event() != c.Event}
 		if !origin.outdated && len(aborted(theirs)) > len(aborted(files)) {
-			origin.news = []string{"the event was given up there"}
+			origin.news, origin.aborted = []string{"the event was given up there"}, true
 		}
 		m.copies = append(m.copies, origin)
 		m.signatures(other, theirs)
 		m.records(other, theirs)
 	}
-	return m.write(env, dir)
+	if err := m.write(env, dir); err != nil {
+		return err
+	}
+	return m.givenUp(dir)
+}
+
+// givenUp refuses to go on quietly where a copy says that the event was given
+// up, in a record that was left out.
+func (m *merging) givenUp(dir string) error {
+	i := slices.IndexFunc(m.copies, func(c copied) bool { return c.aborted })
+	if i < 0 || len(aborted(m.merged())) > 0 {
+		return nil
+	}
+	return hint(fmt.Errorf("merging: by %q the event was given up, and the record that says so was left out: ABORTED", m.copies[i].name),
+		"sign and seal nothing; ask who gave it up, and if it was: ceremony abort %s --reason TEXT", dir)
+}
+
+func (m *merging) merged() folder.Files {
+	merged := maps.Clone(m.files)
+	maps.Copy(merged, m.take)
+	return merged
 }
 
 // copied is what came of one copy of the folder.
 type copied struct {
 	name     string
 	outdated bool     // it is of another event
+	aborted  bool     // it has more to say of why the event was given up
 	news     []string // "holder-1 signed 1.root"
 }
 
@@ -224,9 +246,7 @@ func (m *merging) print(env *environment, dir string, taken []string) {
 	if n := len(m.order) - len(taken); n > 0 {
 		fmt.Fprintf(env.out, "Took %s of the record.\n", plural(n, "chain"))
 	}
-	merged := maps.Clone(m.files)
-	maps.Copy(merged, m.take)
-	printAborted(env.out, aborted(merged))
+	printAborted(env.out, aborted(m.merged()))
 	if len(m.dropped) > 0 {
 		fmt.Fprintf(env.out, "Left out %s:\n", plural(len(m.dropped), "file"))
 		for _, r := range m.dropped {

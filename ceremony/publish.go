@@ -75,7 +75,7 @@ func runPublish(env *environment, file, dir string, o publishOptions) error {
 	}
 	p, err := publish.Prepare(repository, verified, options)
 	if err != nil {
-		return refusedHint(hint(err, "nothing was written"))
+		return refusedToPublish(err)
 	}
 	if p.Window != "" {
 		wrapTo(env.out, "WINDOW: ", "  ", "once this is written, clients refuse the repository until its signer has put snapshot and timestamp for it: "+p.Window)
@@ -88,6 +88,15 @@ func runPublish(env *environment, file, dir string, o publishOptions) error {
 		wrapTo(env.out, "", "", fmt.Sprintf("It was a standby revocation. All others for root %d are dead now: clients have this one. Destroy them, and plan a rotation, at which new ones are made.", facts.Report.Plan.Root.Version))
 	}
 	return nil
+}
+
+// refusedToPublish says what comes first: forged targets are in the way of what
+// revokes the keys that signed them.
+func refusedToPublish(err error) error {
+	if forged := (*publish.ForgedError)(nil); errors.As(err, &forged) {
+		return &hinted{err, forged.Hint()}
+	}
+	return refusedHint(hint(err, "nothing was written"))
 }
 
 // equivocates gives the graver reason to refuse a bundle, where there is one.
@@ -188,6 +197,10 @@ func printPublished(w io.Writer, p *publish.Publication, dir string, signed bool
 		for _, name := range p.Missing {
 			fmt.Fprintf(w, "  %s\n", tufmeta.Printable(name))
 		}
+	}
+	if len(p.Findings) > 0 {
+		printResults(w, p.Findings)
+		fmt.Fprintln(w)
 	}
 	if !signed && len(p.Steps) > 0 {
 		wrapTo(w, "Next: ", "      ", "have the repository's signer sign snapshot and timestamp; until then clients do not see new targets.")

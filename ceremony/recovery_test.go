@@ -1,58 +1,19 @@
 package main
 
 import (
-	"crypto"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"tufceremony/ceremony/internal/assemble"
-	"tufceremony/ceremony/internal/durable"
-	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
-// attack is what somebody does who has the online key of a rehearsal: snapshot
-// and timestamp of versions far ahead. Where targets is above 1, the snapshot
-// lists a version of it that nobody has signed, and clients remember that.
-func attack(t *testing.T, r *rehearsal, version, targets int64) {
+// must wants an act of a rehearsal to succeed.
+func must(t *testing.T, err error) {
 	t.Helper()
-	list := map[string]any{"version": targets}
-	name := folder.Version{Role: "snapshot", Version: version}.File()
-	signOnline(t, r, "online", "snapshot", version, name, map[string]any{"targets.json": list})
-	signOnline(t, r, "online", "timestamp", version, "timestamp.json", map[string]any{"snapshot.json": map[string]any{"version": version}})
-}
-
-// signOnline signs a snapshot or timestamp with an online key of the publisher.
-func signOnline(t *testing.T, r *rehearsal, key, role string, version int64, name string, meta map[string]any) {
-	t.Helper()
-	private, err := r.key(key)
 	if err != nil {
-		t.Fatal(err)
-	}
-	object, err := tufmeta.NewKey(&private.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	payload, err := tufmeta.Encode(map[string]any{"_type": role, "spec_version": tufmeta.SpecVersion, "version": version,
-		"expires": r.now.AddDate(10, 0, 0).Format(tufmeta.TimeFormat), "meta": meta})
-	if err != nil {
-		t.Fatal(err)
-	}
-	digest := sha256.Sum256(payload)
-	sig, err := private.Sign(rand.Reader, digest[:], crypto.SHA256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := assemble.Envelope(payload, []tufmeta.Signature{{KeyID: object.ID, Sig: hex.EncodeToString(sig)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := durable.Replace(filepath.Join(r.dir, "repository", "metadata", name), text); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -163,7 +124,7 @@ func TestRecoverFromFastForward(t *testing.T) {
 			r := first(t)
 			p := newPeers(t, r)
 			p.trust("before", versions{1, 1, 1, 1})
-			attack(t, r, row.version, row.targets)
+			must(t, r.fastForward(r.stolenKey("online"), row.version, row.targets))
 			if row.taken {
 				p.trust("under attack", versions{1, row.version, row.version, 1})
 			} else {
@@ -189,7 +150,7 @@ func TestOneOnlineKeyIsNotEnough(t *testing.T) {
 			r := first(t)
 			p := newPeers(t, r)
 			p.trust("before", versions{1, 1, 1, 1})
-			attack(t, r, 1_000_001, 1_000_001)
+			must(t, r.fastForward(r.stolenKey("online"), 1_000_001, 1_000_001))
 			p.refuse("under attack")
 			r.revoke(t, true, "role:timestamp", "role:snapshot")
 			if err := r.edit("recovery", func(text string) (string, error) {
@@ -207,8 +168,8 @@ func TestOneOnlineKeyIsNotEnough(t *testing.T) {
 				t.Fatal(err)
 			}
 			key := map[string]string{"timestamp": "online-new", "snapshot": "online-new", kept: "online"}
-			signOnline(t, r, key["snapshot"], "snapshot", 2, "2.snapshot.json", map[string]any{"targets.json": map[string]any{"version": int64(1)}})
-			signOnline(t, r, key["timestamp"], "timestamp", 2, "timestamp.json", map[string]any{"snapshot.json": map[string]any{"version": int64(2)}})
+			must(t, r.forgeOnline(r.stolenKey(key["snapshot"]), "snapshot", 2, "2.snapshot.json", map[string]any{"targets.json": map[string]any{"version": int64(1)}}))
+			must(t, r.forgeOnline(r.stolenKey(key["timestamp"]), "timestamp", 2, "timestamp.json", map[string]any{"snapshot.json": map[string]any{"version": int64(2)}}))
 			p.refuse("afterwards")
 			// It is the state that the attack has left: a new client is served.
 			for name := range clients {
@@ -246,26 +207,13 @@ func TestRecoverBelowThreshold(t *testing.T) {
 // root, targets and online keys bring all three clients back.
 func TestRecoverFromForgedTargets(t *testing.T) {
 	r := first(t)
-	repository := filepath.Join(r.dir, "repository")
 	p := newPeers(t, r)
 	p.trust("before", versions{1, 1, 1, 1})
-	good := tree(t, repository)
-	forgeTargets(t, r, 1_000_001, "holder-1", "holder-2")
-	attack(t, r, 1_000_001, 1_000_001)
+	must(t, r.backUp())
+	must(t, r.forgeTargets(1_000_001, r.stolenToken("holder-1"), r.stolenToken("holder-2")))
+	must(t, r.fastForward(r.stolenKey("online"), 1_000_001, 1_000_001))
 	p.trust("under attack", versions{1, 1_000_001, 1_000_001, 1_000_001})
-	for name, data := range tree(t, repository) {
-		path := filepath.Join(repository, filepath.FromSlash(name))
-		switch old, had := good[name]; {
-		case !had:
-			if err := os.Remove(path); err != nil {
-				t.Fatal(err)
-			}
-		case old != data:
-			if err := os.WriteFile(path, []byte(old), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	must(t, r.putBack())
 	p.refuse("put back")
 	r.revoke(t, true, "holder:holder-1", "holder:holder-2", "role:timestamp")
 	if err := r.edit("recovery", func(text string) (string, error) {
@@ -277,48 +225,36 @@ func TestRecoverFromForgedTargets(t *testing.T) {
 	p.trust("afterwards", versions{2, 1, 2, 2})
 }
 
-// forgeTargets has holders' keys sign targets that lists what is published and
-// nothing besides, with another version: it is a version that hurts.
-func forgeTargets(t *testing.T, r *rehearsal, version int64, tokens ...string) {
-	t.Helper()
-	at := filepath.Join(r.dir, "repository", "metadata")
-	data, err := os.ReadFile(filepath.Join(at, "1.targets.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	env, err := tufmeta.ParseEnvelope(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	env.Signed["version"] = version
-	payload, err := tufmeta.Encode(env.Signed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	digest := sha256.Sum256(payload)
-	var signatures []tufmeta.Signature
-	for _, token := range tokens {
-		private, err := r.key("token " + token)
-		if err != nil {
-			t.Fatal(err)
-		}
-		object, err := tufmeta.NewKey(&private.PublicKey)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sig, err := private.Sign(rand.Reader, digest[:], crypto.SHA256)
-		if err != nil {
-			t.Fatal(err)
-		}
-		signatures = append(signatures, tufmeta.Signature{KeyID: object.ID, Sig: hex.EncodeToString(sig)})
-	}
-	text, err := assemble.Envelope(payload, signatures)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := durable.Replace(filepath.Join(at, folder.Version{Role: "targets", Version: version}.File()), text); err != nil {
-		t.Fatal(err)
-	}
+// Case B without the online keys: what was signed with the stolen ones is never
+// listed, and clients go on with the online keys that they know.
+func TestRecoverFromStolenTargetsKeys(t *testing.T) {
+	r := first(t)
+	p := newPeers(t, r)
+	p.trust("before", versions{1, 1, 1, 1})
+	must(t, r.forgeTargets(1_000_001, r.stolenToken("holder-1"), r.stolenToken("holder-2")))
+	p.trust("with forged targets", versions{1, 1, 1, 1})
+	must(t, os.Remove(filepath.Join(r.dir, "repository", "metadata", "1000001.targets.json")))
+	r.revoke(t, false, "holder:holder-1", "holder:holder-2")
+	must(t, r.edit("recovery", func(text string) (string, error) {
+		return replace(text, "keys: [holder-3]", "keys: [holder-3, holder-4]")
+	}))
+	r.recover(t, "online.pem", "holder-3", "holder-4", "holder-5")
+	p.trust("afterwards", versions{2, 2, 2, 2})
+	must(t, r.forgeTargets(3, r.stolenToken("holder-1"), r.stolenToken("holder-2")))
+	must(t, r.fastForward(r.stolenKey("online"), 3, 3))
+	p.refuse("with the old targets keys")
+}
+
+// Case F: what the keys that are left can sign is no next root to any client.
+func TestTooFewForANextRoot(t *testing.T) {
+	r := first(t)
+	p := newPeers(t, r)
+	p.trust("before", versions{1, 1, 1, 1})
+	signed, err := r.published("root")
+	must(t, err)
+	signed["version"] = int64(2)
+	must(t, r.forge("2.root.json", signed, r.stolenToken("holder-1"), r.stolenToken("holder-2")))
+	p.refuse("two signatures of three")
 }
 
 // Case D: the new first root is taken by clients that are given it, with an empty
@@ -363,17 +299,22 @@ func TestRecoverOutOfBand(t *testing.T) {
 func TestRecoverKeepsDelegated(t *testing.T) {
 	r := first(t)
 	at := filepath.Join(r.dir, "repository", "metadata")
-	bins := []byte("{}\n")
+	bins, err := assemble.Envelope([]byte(`{"_type":"targets","expires":"2030-01-01T00:00:00Z","spec_version":"1.0.31","targets":{},"version":4}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(at, "4.bins.json"), bins, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	entry := func(version int64, sum string) map[string]any {
 		return map[string]any{"version": version, "hashes": map[string]any{"sha256": sum}}
 	}
-	signOnline(t, r, "online", "snapshot", 1_000_001, "1000001.snapshot.json", map[string]any{
+	must(t, r.forgeOnline(r.stolenKey("online"), "snapshot", 1_000_001, "1000001.snapshot.json", map[string]any{
 		"targets.json": map[string]any{"version": int64(1)}, "bins.json": entry(4, tufmeta.Digest(bins)),
-		"ghost.json": entry(9, tufmeta.Digest(bins)), "other.json": entry(1, tufmeta.Digest(nil))})
-	signOnline(t, r, "online", "timestamp", tufmeta.MaxInteger, "timestamp.json", map[string]any{"snapshot.json": map[string]any{"version": int64(1_000_001)}})
+		"far.json":   entry(1_000_000, tufmeta.Digest(bins)), // another file under the name of a version far ahead
+		"ghost.json": entry(9, tufmeta.Digest(bins)), "other.json": entry(1, tufmeta.Digest(nil))}))
+	must(t, r.forgeOnline(r.stolenKey("online"), "timestamp", tufmeta.MaxInteger, "timestamp.json", map[string]any{"snapshot.json": map[string]any{"version": int64(1_000_001)}}))
+	must(t, os.WriteFile(filepath.Join(at, "1000000.far.json"), bins, 0o644))
 	if err := os.WriteFile(filepath.Join(at, "1.other.json"), bins, 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -26,8 +26,10 @@ type rehearsal struct {
 	tokens map[string]stock // by token name; "online" for the publisher's key
 	binary record.Binary
 	before []string // the last review that was shown in full
+	about  string   // the occasion, where it is not the whole of it
 
 	provisioned bool // and that was shown in full
+	reviewed    bool // and so was a standby revocation
 }
 
 // say tells what happens off the screen.
@@ -39,12 +41,30 @@ func (r *rehearsal) say(format string, args ...any) {
 // types has an actor type a command, and shows it with what it prints. Holders
 // sign by reading the event's words from the screen.
 func (r *rehearsal) types(actor string, args ...string) error {
+	status, err := r.typed(actor, args)
+	if err == nil && status != done {
+		err = fmt.Errorf("rehearsing: %s's `ceremony %s` was refused", actor, quoteArgs(args))
+	}
+	return err
+}
+
+// refused has an actor type a command that must be refused: what it answers is
+// part of the rehearsal.
+func (r *rehearsal) refused(actor string, args ...string) error {
+	status, err := r.typed(actor, args)
+	if err == nil && status != refused {
+		err = fmt.Errorf("rehearsing: %s's `ceremony %s` was not refused", actor, quoteArgs(args))
+	}
+	return err
+}
+
+func (r *rehearsal) typed(actor string, args []string) (status int, err error) {
 	if err := os.Chdir(filepath.Join(r.dir, actor)); err != nil {
-		return fmt.Errorf("rehearsing: %w", err)
+		return refused, fmt.Errorf("rehearsing: %w", err)
 	}
 	fmt.Fprintf(r.env.out, "\n%s$ ceremony %s\n", actor, quoteArgs(args))
 	var screen bytes.Buffer
-	status := run(args, &environment{
+	status = run(args, &environment{
 		out: &screen, err: &screen, ask: &actorPrompter{r, args, &screen},
 		now:     func() time.Time { return r.now },
 		random:  r.env.random,
@@ -52,10 +72,7 @@ func (r *rehearsal) types(actor string, args ...string) error {
 		sitting: func(dir string) string { return record.Sitting("rehearsal", actor, filepath.Base(dir)) },
 	})
 	r.show(r.shorter(args, screen.String()))
-	if status != done {
-		return fmt.Errorf("rehearsing: %s's `ceremony %s` was refused", actor, quoteArgs(args))
-	}
-	return nil
+	return status, nil
 }
 
 func quoteArgs(args []string) string {
@@ -69,40 +86,6 @@ func quoteArgs(args []string) string {
 	return strings.Join(quoted, " ")
 }
 
-// shorter leaves out what everybody has just seen another holder do.
-func (r *rehearsal) shorter(args []string, screen string) string {
-	first, rest, steps := strings.Cut(screen, "\n\n1. ")
-	_, last, ends := strings.Cut(rest, "\n\nDone. ")
-	if args[0] != "token" || !steps || !ends {
-		return screen
-	}
-	if !r.provisioned {
-		r.provisioned = true
-		return screen
-	}
-	return first + "\n[the same steps again: PIN, PUK, management key, key, attestation, certificate]\nDone. " + last
-}
-
-// show prints a screen. A review that everybody has just seen is not printed
-// once more: the holders see it, the reader of the rehearsal need not.
-func (r *rehearsal) show(screen string) {
-	lines := strings.Split(strings.TrimRight(screen, "\n"), "\n")
-	same := 0
-	for same < len(lines) && same < len(r.before) && lines[same] == r.before[same] {
-		same++
-	}
-	if strings.HasPrefix(lines[0], "Review: ") {
-		r.before = lines
-	}
-	if same > 10 {
-		fmt.Fprintf(r.env.out, "[the same review again, %d lines]\n", same)
-		lines = lines[same:]
-	}
-	for _, line := range lines {
-		fmt.Fprintln(r.env.out, line)
-	}
-}
-
 // actorPrompter answers as the people do who read the screen.
 type actorPrompter struct {
 	r      *rehearsal
@@ -113,7 +96,7 @@ type actorPrompter struct {
 // Line types the four words that are asked for, from the screen, or all of the
 // event ID, from the minutes.
 func (p *actorPrompter) Line(prompt string) (string, error) {
-	event, err := p.r.event(p.args)
+	event, err := p.r.event(p.folder())
 	if err != nil {
 		return "", err
 	}
@@ -154,10 +137,25 @@ func (p *actorPrompter) Reveal(secret, _ string) (string, error) {
 // Countdown has nobody to show it to: actors touch at once.
 func (p *actorPrompter) Countdown(int) (stop func()) { return func() {} }
 
-// event is what a command is about.
-func (r *rehearsal) event(args []string) (folder.Event, error) {
-	name := strings.TrimSuffix(filepath.Base(args[1]), ".bundle")
-	files, err := folder.Read(filepath.Join(r.dir, "coordinator", name))
+// folder is the ceremony folder or bundle that a command is about. Of those in
+// a standby folder it is the one whose heading was printed last.
+func (p *actorPrompter) folder() string {
+	if len(standbys(p.args[1])) == 0 {
+		return p.args[1]
+	}
+	printed := p.screen.String()
+	_, heading, _ := strings.Cut(printed[strings.LastIndex("\n"+printed, "\n== "):], "== ")
+	name, _, _ := strings.Cut(heading, " ")
+	return filepath.FromSlash(name)
+}
+
+// event is the one of a ceremony folder, where the actor has it, or that of the
+// coordinator's.
+func (r *rehearsal) event(dir string) (folder.Event, error) {
+	if _, err := os.Stat(filepath.Join(dir, folder.Plan)); err != nil {
+		dir = filepath.Join(r.dir, "coordinator", strings.TrimSuffix(filepath.Base(dir), ".bundle"))
+	}
+	files, err := folder.Read(dir)
 	if err != nil {
 		return folder.Event{}, err
 	}

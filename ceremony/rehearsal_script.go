@@ -17,12 +17,18 @@ var founders = []string{"holder-1", "holder-2", "holder-3", "holder-4", "holder-
 
 const repositoryName = "rehearsal repository"
 
+const keepHint = "`ceremony rehearse --keep DIR` leaves the folders to look at"
+
+func (r *rehearsal) begins() {
+	r.say("A rehearsal at %s. Every line with a $ is typed on the real day as well; who types it stands before the $. Lines with a # are what people do besides.", r.now.Format("2006-01-02 15:04 UTC"))
+}
+
 // play holds both ceremonies, and says in the end what there is to look at.
 func (r *rehearsal) play() error {
-	r.say("A rehearsal at %s. Every line with a $ is typed on the real day as well; who types it stands before the $. Lines with a # are what people do besides.", r.now.Format("2006-01-02 15:04 UTC"))
+	r.begins()
 	for _, act := range []func() error{r.prepare, r.genesis, r.rotation, r.publishRotation} {
 		if err := act(); err != nil {
-			return hint(err, "`ceremony rehearse --keep DIR` leaves the folders to look at")
+			return hint(err, keepHint)
 		}
 	}
 	r.epilogue()
@@ -283,20 +289,27 @@ func (r *rehearsal) rotationPlan(text string) (string, error) {
 
 // epilogue names what is worth a look.
 func (r *rehearsal) epilogue() {
-	r.say("The rehearsal is over: root 2 is published, and clients that began with root 1 follow it.")
+	r.over("The rehearsal is over: root 2 is published, and clients that began with root 1 follow it.", []string{
+		"@coordinator/rotation/plan.yaml  # what was decided",
+		"CEREMONY review @coordinator/rotation  # what was signed",
+		"CEREMONY inspect @repository/metadata/1.root.json @repository/metadata/2.root.json",
+		"CEREMONY verify @rotation.bundle --trusted-root @repository/root.json",
+		"tar -tf @rotation.bundle  # what a bundle has",
+		"@repository  # what clients ship with and fetch",
+	})
+}
+
+// over says what is true in the end, and what to look at: @ stands for the
+// folder that was kept.
+func (r *rehearsal) over(end string, look []string) {
+	r.say("%s", end)
 	if r.kept == "" {
-		r.say("Nothing was kept. `%s rehearse --keep DIR` leaves everything to look at.", os.Args[0])
+		r.say("Nothing was kept. `%s --keep DIR` leaves everything to look at.", strings.TrimSpace(os.Args[0]+" rehearse "+r.about))
 		return
 	}
-	at := func(path string) string { return filepath.ToSlash(filepath.Join(r.kept, path)) }
-	fmt.Fprintf(r.env.out, strings.ReplaceAll(`
-What to look at:
-  %s  # what was decided
-  CEREMONY review %s  # what was signed
-  CEREMONY inspect %s %s
-  CEREMONY verify %s --trusted-root %s
-  tar -tf %s  # what a bundle has
-  %s  # what clients ship with and fetch
-`, "CEREMONY", os.Args[0]), at("coordinator/rotation/plan.yaml"), at("coordinator/rotation"), at("repository/metadata/1.root.json"), at("repository/metadata/2.root.json"),
-		at("rotation.bundle"), at("repository/root.json"), at("rotation.bundle"), at("repository"))
+	fmt.Fprintln(r.env.out, "\nWhat to look at:")
+	at := strings.NewReplacer("CEREMONY", os.Args[0], "@", strings.TrimSuffix(filepath.ToSlash(filepath.Join(r.kept, "x")), "x"))
+	for _, line := range look {
+		fmt.Fprintln(r.env.out, "  "+at.Replace(line))
+	}
 }

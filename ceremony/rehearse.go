@@ -25,20 +25,32 @@ type rehearseOptions struct {
 func rehearseCommand(env *environment) *cobra.Command {
 	var o rehearseOptions
 	c := &cobra.Command{
-		Use:   "rehearse",
+		Use:   "rehearse [OCCASION]",
 		Short: "hold a whole ceremony with tokens made for the occasion",
 		Long: `rehearse holds a genesis ceremony, the rotation eleven months later, and publishes both.
 It runs the commands of the real day, and shows who types them and what they
 see. Five holders, root 3 of 5, targets 2 of 3, one online key; in the rotation
 one holder leaves, one joins and one has a new device. Nothing that it makes can
-be published anywhere but in the repository that it makes.`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+be published anywhere but in the repository that it makes.
+
+With an OCCASION it holds that alone: the genesis is told in a few lines, and what
+happens then, with every command that answers it, is shown in full. Occasions: ` + occasionList() + ".",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeOccasion,
+		RunE: func(c *cobra.Command, args []string) error {
 			now, err := judgeAt(env, o.time)
 			if err != nil {
 				return usage(c, err)
 			}
-			return runRehearse(env, o, now)
+			play := (*rehearsal).play
+			if len(args) == 1 {
+				held, err := lookupOccasion(args[0])
+				if err != nil {
+					return err
+				}
+				play = func(r *rehearsal) error { return r.playOccasion(held) }
+			}
+			return runRehearse(env, o, now, play)
 		},
 	}
 	c.Flags().StringVar(&o.keep, "keep", "", "leave every folder and bundle in `DIR`, which must be new or empty")
@@ -50,7 +62,14 @@ be published anywhere but in the repository that it makes.`,
 	return c
 }
 
-func runRehearse(env *environment, o rehearseOptions, now time.Time) (err error) {
+func completeOccasion(_ *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(given) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return occasionNames(), cobra.ShellCompDirectiveNoFileComp
+}
+
+func runRehearse(env *environment, o rehearseOptions, now time.Time, play func(*rehearsal) error) (err error) {
 	dir, tidy, err := rehearsalFolder(o.keep)
 	if err != nil {
 		return err
@@ -65,7 +84,7 @@ func runRehearse(env *environment, o rehearseOptions, now time.Time) (err error)
 		return fmt.Errorf("rehearsing: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.Chdir(back)) }()
-	return r.play()
+	return play(r)
 }
 
 func newRehearsal(env *environment, o rehearseOptions, now time.Time, dir string) (r *rehearsal, err error) {

@@ -91,6 +91,7 @@ type reviewReport struct {
 	Rehearsal  bool              `json:"rehearsal"`
 	Opens      string            `json:"opens"`
 	Closes     string            `json:"closes"`
+	Timeout    int               `json:"module_timeout,omitempty"`
 	Event      string            `json:"event"`
 	EventWords string            `json:"event_words"`
 	Trusted    []reviewTrusted   `json:"trusted"`
@@ -112,7 +113,8 @@ func reviewJSON(r *review.Report) reviewReport {
 	out := reviewReport{
 		Kind: string(r.Plan.Kind), Repository: r.Plan.Repository, Rehearsal: r.Plan.Rehearsal,
 		Opens: r.Plan.Opens.Format(tufmeta.TimeFormat), Closes: r.Plan.Closes.Format(tufmeta.TimeFormat),
-		Event: r.Event.String(), EventWords: tufmeta.Words(r.Event[:]), Devices: devicesJSON(r.Devices), Supersedes: r.Plan.Supersedes, Findings: r.Results,
+		Timeout: int(r.Plan.ModuleTimeout.Seconds()),
+		Event:   r.Event.String(), EventWords: tufmeta.Words(r.Event[:]), Devices: devicesJSON(r.Devices), Supersedes: r.Plan.Supersedes, Findings: r.Results,
 	}
 	if out.Findings == nil {
 		out.Findings = []check.Result{}

@@ -65,7 +65,7 @@ func listRunbooks(env *environment) error {
 		if i == 0 || name == "emergency" {
 			fmt.Fprintln(env.out) // a woken person finds it at once
 		}
-		wrapTo(env.out, fmt.Sprintf("  %-15s ", name), fmt.Sprintf("%18s", ""), page.Purpose)
+		wrapTo(env.out, fmt.Sprintf("  %-17s ", name), fmt.Sprintf("%20s", ""), page.Purpose)
 	}
 	return nil
 }

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
+
+	"tufceremony/ceremony/internal/folder"
 )
 
 // reader answers as a person does who has the page before them.
@@ -37,9 +40,27 @@ func (r *reader) Line(prompt string) (string, error) {
 			return typed, nil
 		}
 	}
-	typed, err := (&actorPrompter{r.p.rehearsal, r.args, &bytes.Buffer{}}).Line(prompt)
+	typed, err := r.event(prompt)
 	r.answer(prompt, typed)
 	return typed, err
+}
+
+var digest = regexp.MustCompile(`(?m)^ +[0-9a-f]{64}\n((?: +[a-z]+ +[a-z]+ +[a-z]+ +[a-z]+\n)+)`)
+
+// event is typed from the last digest on the screen, or from the minutes: the
+// folder beside the bundle.
+func (r *reader) event(prompt string) (string, error) {
+	if strings.Contains(prompt, "first four words") {
+		all := digest.FindAllStringSubmatch(r.screen.String(), -1)
+		if len(all) == 0 {
+			return "", errors.New("no words stand on the screen")
+		}
+		return strings.Join(strings.Fields(all[len(all)-1][1])[:4], " "), nil
+	}
+	if files, err := folder.Read(strings.TrimSuffix(r.args[1], ".bundle")); err == nil {
+		return files.Event().String(), nil
+	}
+	return (&actorPrompter{r.p.rehearsal, r.args, &bytes.Buffer{}}).Line(prompt)
 }
 
 // Secret types what the holder knows, or in trouble something else.

@@ -28,6 +28,10 @@ var beginnings = map[string]func(*rehearsal) error{
 	},
 	"a year after the genesis":              genesisAYearAgo,
 	"after the second signing":              func(r *rehearsal) error { return inTurn(r.genesis, r.rotation) },
+	"after the root has expired":            afterExpiry,
+	"with standby revocations":              withStandby,
+	"with two keys for targets":             twoForTargets,
+	"a rotation that one has signed":        halfSigned,
 	"with new YubiKeys":                     newDevice,
 	"at the table, on YubiKeys":             atTheTable,
 	"with nothing but YubiKeys":             func(*rehearsal) error { return nil },
@@ -106,10 +110,20 @@ func begin(t *testing.T, state, dir string) *rehearsal {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	if err := inTurn(r.prepare, func() error { return os.MkdirAll(filepath.Join(r.dir, "witness"), 0o755) }, func() error { return act(r) }); err != nil {
+	if err := inTurn(r.prepare, func() error { return r.places("witness", "stick", "new-repository") }, func() error { return act(r) }); err != nil {
 		t.Fatalf("%s: %v", state, err)
 	}
 	return r
+}
+
+// places are folders that no rehearsal has.
+func (r *rehearsal) places(names ...string) error {
+	for _, name := range names {
+		if err := os.MkdirAll(filepath.Join(r.dir, name), 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stages are what people do between two commands, at the places of a page that
@@ -137,6 +151,26 @@ var stages = map[string]func(*player) error{
 	"the name is corrected":           func(p *player) error { return p.changes("rotation", "holder-7", "holder-6") },
 	"the witness brings a root":       func(p *player) error { return p.give("repository/root.json", "witness/root.json") },
 	"the witness is given the bundle": func(p *player) error { return p.give("rotation.bundle", "witness/rotation.bundle") },
+	"the replacement is planned":      (*player).replacement,
+	"the bundle is destroyed":         func(p *player) error { return os.Remove(filepath.Join(p.dir, "rotation.bundle")) },
+	"the old copies are collected":    (*player).collected,
+	"somebody has the online key":     func(p *player) error { return p.attacked() },
+	"somebody has targets as well":    func(p *player) error { return p.attacked("holder-1", "holder-2") },
+	"the last good state is put back": (*player).putBack,
+	"the new online key is handed on": (*player).handOnlineKey,
+	"holder-2 and holder-3 sign":      func(p *player) error { return p.sign("holder-2", "holder-3") },
+	"holder-4 and holder-5 sign":      func(p *player) error { return p.sign("holder-4", "holder-5") },
+	"holder-2 and holder-6 sign":      func(p *player) error { return p.sign("holder-2", "holder-6") },
+	"holder-6 signs if it is there":   func(p *player) error { return p.joinedSigns() },
+	"the new first root is decided":   (*player).firstRootAnew,
+	"the losses are written":          (*player).fireAtHome,
+	"the stolen key is taken out": func(p *player) error {
+		return p.changes(stick+"revocation", "[holder-1, holder-2, holder-3, ", "[holder-1, holder-2, ")
+	},
+	"a stranger gets the new root":  func(p *player) error { return p.give("new-repository/root.json", "stranger/root.json") },
+	"the others sign standby":       (*player).othersSignStandby,
+	"who was missing signs standby": func(p *player) error { p.late = false; return p.othersSignStandby() },
+	"holder-6 joins for targets":    func(p *player) error { return p.newHolder(targetsAnew...) },
 }
 
 func (p *player) keysArrive() error {

@@ -123,18 +123,19 @@ func parseRun(t *testing.T, page, text string) pageRun {
 // player is everybody who has a part in a run.
 type player struct {
 	*rehearsal
-	t     *testing.T
-	pages map[string]*runbooks.Page
-	page  *runbooks.Page
-	turns []turn
-	seen  map[string]bool
-	signs *runbooks.Part // the last `ceremony sign` on a page
-	typed string         // what is typed instead of the next answer
-	wrong []byte         // and instead of the next secret
-	stops bool           // and Ctrl-C instead of a secret
-	last  string         // what the last command has printed
-	late  bool           // the other holders are not there
-	also  []string       // what the step says is asked as well, on some devices
+	t        *testing.T
+	pages    map[string]*runbooks.Page
+	page     *runbooks.Page
+	turns    []turn
+	seen     map[string]bool
+	signs    *runbooks.Part // the last `ceremony sign` on a page
+	typed    string         // what is typed instead of the next answer
+	wrong    []byte         // and instead of the next secret
+	stops    bool           // and Ctrl-C instead of a secret
+	last     string         // what the last command has printed
+	late     bool           // the other holders are not there
+	commands []string       // all that were typed
+	also     []string       // what the step says is asked as well, on some devices
 }
 
 func (p *player) play() {
@@ -239,7 +240,7 @@ func (p *player) types(part *runbooks.Part, want []string) {
 		p.signs = part
 	}
 	screen, failed, asked := p.screen(who, command, want)
-	p.last = screen
+	p.last, p.commands = screen, append(p.commands, command)
 	at := place(p.page, part.Line)
 	got := strings.Split(strings.TrimSuffix(screen, "\n"), "\n")
 	if missing := unlike(want, got); missing != "" {
@@ -307,11 +308,17 @@ func (p *player) screen(who, command string, want []string) (screen string, fail
 	if args := shellWords(command); args[0] == "ceremony" && !strings.ContainsAny(command, "|$<>&") {
 		var out bytes.Buffer
 		ask := &reader{p: p, args: args[1:], want: want, screen: &out}
-		failed = run(args[1:], p.machine(who, &out, ask)) != done
+		if err := p.plugged(who, args[1:], func() { failed = run(args[1:], p.machine(who, &out, ask)) != done }); err != nil {
+			p.t.Fatal(err)
+		}
 		return out.String(), failed, ask.asked
 	}
 	c := exec.Command("sh", "-c", command)
 	c.Env = append(os.Environ(), clockVariable+"="+p.now.Format(time.RFC3339))
+	if strings.HasPrefix(command, "openssl ") { // it asks whoever starts it, twice where a secret is new
+		detach(c)
+		c.Stdin = strings.NewReader(strings.Repeat(string(p.tokens["online"].pin)+"\n", 2))
+	}
 	out, err := c.CombinedOutput()
 	exit := (*exec.ExitError)(nil)
 	switch {

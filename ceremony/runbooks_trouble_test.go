@@ -14,18 +14,27 @@ import (
 
 // troubles are what goes wrong in a run.
 var troubles = map[string]func(*player) error{
-	"a wrong PIN":                         func(p *player) error { p.wrong = []byte("000001"); return nil },
-	"a wrong PUK":                         func(p *player) error { p.wrong = []byte("00000001"); return nil },
-	"the PIN is locked":                   func(p *player) error { return p.lock("holder-1") },
-	"the PUK is locked":                   (*player).lockPUK,
-	"the bundle is altered":               func(p *player) error { return p.alter("rotation.bundle") },
-	"only one comes":                      func(p *player) error { p.late = true; return nil },
-	"the holder presses Ctrl-C":           func(p *player) error { p.stops = true; return nil },
-	"another serial is typed":             func(p *player) error { p.typed = "20000002"; return nil },
-	"another event ID is typed":           func(p *player) error { p.typed = strings.Repeat("0", 64); return nil },
-	"the threshold is forgotten":          func(p *player) error { return p.changes("genesis", "threshold: 3", "threshold: 0") },
-	"a name is mistyped":                  func(p *player) error { return p.changes("rotation", "holder-4, holder-6]", "holder-4, holder-7]") },
-	"the witness has another root":        (*player).anotherRoot,
+	"a wrong PIN":                  func(p *player) error { p.wrong = []byte("000001"); return nil },
+	"a wrong PUK":                  func(p *player) error { p.wrong = []byte("00000001"); return nil },
+	"the PIN is locked":            func(p *player) error { return p.lock("holder-1") },
+	"the PUK is locked":            (*player).lockPUK,
+	"the bundle is altered":        func(p *player) error { return p.alter("rotation.bundle") },
+	"only one comes":               func(p *player) error { p.late = true; return nil },
+	"the holder presses Ctrl-C":    func(p *player) error { p.stops = true; return nil },
+	"another serial is typed":      func(p *player) error { p.typed = "20000002"; return nil },
+	"another event ID is typed":    func(p *player) error { p.typed = strings.Repeat("0", 64); return nil },
+	"the threshold is forgotten":   func(p *player) error { return p.changes("genesis", "threshold: 3", "threshold: 0") },
+	"a name is mistyped":           func(p *player) error { return p.changes("rotation", "holder-4, holder-6]", "holder-4, holder-7]") },
+	"the witness has another root": (*player).anotherRoot,
+	"other words are typed":        func(p *player) error { p.typed = "these are other words"; return nil },
+	"a stolen key is left in": func(p *player) error {
+		return p.changes(stick+"revocation", "[holder-1, holder-2, holder-6, holder-7, ", "[holder-1, holder-2, holder-3, holder-6, holder-7, ")
+	},
+	"another root is published": func(p *player) error {
+		return p.typedBy("publisher", []string{"publish", "../sealed/revoke-holder-5.bundle", "../repository"})
+	},
+	"the publisher was faster":            (*player).publishedAlready,
+	"nobody puts it back":                 func(p *player) error { p.late = true; return nil },
 	"the witness is given another bundle": func(p *player) error { return p.alter("rotation.bundle") },
 }
 

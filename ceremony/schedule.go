@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -119,13 +121,11 @@ func scheduled(sources *schedule.Sources, name string) error {
 	if _, err := os.Stat(filepath.Join(name, folder.Plan)); err == nil {
 		return hint(fmt.Errorf("scheduling: %q is a ceremony folder", name), "what counts is what is published: name the repository, or the bundle; --roster takes names from a ceremony folder")
 	}
-	var files []string
-	if entries, err := os.ReadDir(filepath.Join(name, folder.Metadata)); err == nil {
-		sources.Whole = true
-		files = append(metadataIn(filepath.Join(name, folder.Metadata), entries), filepath.Join(name, "root.json"))
-	} else if entries, err := os.ReadDir(name); err == nil {
-		files = metadataIn(name, entries)
+	files, whole, err := metadataBelow(name)
+	if err != nil {
+		return hint(fmt.Errorf("scheduling: %w", err), "look at the repository and at who may read it; nothing is said of what cannot be read")
 	}
+	sources.Whole = sources.Whole || whole
 	if len(files) == 0 {
 		return hint(fmt.Errorf("scheduling: %q has no metadata in it", name), "name the folder that has root.json and metadata/ in it")
 	}
@@ -135,6 +135,23 @@ func scheduled(sources *schedule.Sources, name string) error {
 		}
 	}
 	return nil
+}
+
+// metadataBelow names the metadata files of a folder, and says whether it is a
+// repository, in which none may be missing. One whose metadata/ is gone is that
+// still.
+func metadataBelow(name string) (files []string, whole bool, err error) {
+	below := filepath.Join(name, folder.Metadata)
+	entries, err := os.ReadDir(below)
+	if err == nil {
+		return append(metadataIn(below, entries), filepath.Join(name, "root.json")), true, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, false, err
+	}
+	entries, err = os.ReadDir(name)
+	whole = slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == "root.json" || e.Name() == "timestamp.json" })
+	return metadataIn(name, entries), whole, err
 }
 
 func metadataIn(dir string, entries []os.DirEntry) []string {

@@ -56,15 +56,11 @@ func runSeal(env *environment, dir, output string) error {
 	if _, err := os.Stat(filepath.Dir(output)); err != nil {
 		return hint(fmt.Errorf("sealing into %q: its folder does not exist", output), "is the medium mounted? Name a file in a folder that is there")
 	}
-	files, err := readFolder(dir)
+	files, _, c, err := collect(dir)
 	if err != nil {
 		return err
 	}
 	if err := check.Refuse(aborted(files)); err != nil {
-		return err
-	}
-	c, err := assemble.Collect(files)
-	if err != nil {
 		return err
 	}
 	metadata, err := c.Envelopes()

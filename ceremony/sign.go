@@ -86,11 +86,14 @@ func runSigns(env *environment, dir string, o signOptions) error {
 	}
 	return eachStandby(env.out, dir, func(dir string) error {
 		why, err := standsBy(dir, o.token)
-		if err == nil && why != "" {
+		switch {
+		case err != nil:
+			return err
+		case why != "":
 			wrapTo(env.out, "", "", "Nothing to sign here: "+why+".")
 			return nil
 		}
-		return errors.Join(err, runSign(env, dir, o))
+		return runSign(env, dir, o)
 	})
 }
 

@@ -54,11 +54,15 @@ func standbys(dir string) []string {
 	if _, err := os.Stat(filepath.Join(dir, folder.Plan)); err == nil {
 		return nil
 	}
-	plans, _ := filepath.Glob(filepath.Join(dir, revoke+"*", folder.Plan))
-	for i := range plans {
-		plans[i] = filepath.Dir(plans[i])
+	entries, _ := os.ReadDir(dir) // one that cannot be read is none; whoever opens it says why
+	var all []string
+	for _, e := range entries {
+		sub := filepath.Join(dir, e.Name())
+		if _, err := os.Stat(filepath.Join(sub, folder.Plan)); err == nil && strings.HasPrefix(e.Name(), revoke) {
+			all = append(all, sub)
+		}
 	}
-	return plans
+	return all
 }
 
 // eachStandby runs a command in the ceremony folder that was named, or in each
@@ -72,7 +76,7 @@ func eachStandby(w io.Writer, dir string, do func(dir string) error) error {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		fmt.Fprintf(w, "== %s (%d of %d)\n", filepath.ToSlash(sub), i+1, len(all))
+		fmt.Fprintf(w, "== %s (%d of %d)\n", tufmeta.Printable(filepath.ToSlash(sub)), i+1, len(all))
 		if err := do(sub); err != nil {
 			return err
 		}
@@ -97,8 +101,8 @@ func runStandby(env *environment, from, dir string) error {
 		return hint(fmt.Errorf("making standby revocations: the signing window of that ceremony closed on %s", s.plan.Closes.Format(tufmeta.TimeFormat)),
 			"they are signed at the ceremony whose root they go on from, while its holders are there; the next one is the next occasion")
 	}
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return hint(fmt.Errorf("making standby revocations in %q: the folder is not empty", dir), "name a new folder")
+	if other := s.other(dir); other != "" {
+		return hint(fmt.Errorf("making standby revocations in %q: the folder is not empty: it has %q", dir, other), "name a new folder")
 	}
 	fmt.Fprintf(env.out, "Standby revocations for root %d of \"%s\":\n", s.root.Version, tufmeta.Printable(s.plan.Repository))
 	made := 0
@@ -118,6 +122,19 @@ func runStandby(env *environment, from, dir string) error {
 	wrapTo(env.out, "", "", "Whoever has one of them, once it is sealed, can revoke that key and do nothing else. All lapse with the next root.")
 	fmt.Fprintf(env.out, "Next, for each holder: ceremony sign %s --token NAME\n", dir)
 	return nil
+}
+
+// other names something in a folder that this command does not make there. A
+// run that was stopped has left some of what it makes.
+func (s *sealed) other(dir string) string {
+	entries, _ := os.ReadDir(dir) // one that cannot be read is new, or cannot be written either
+	for _, e := range entries {
+		name, mine := strings.CutPrefix(e.Name(), revoke)
+		if !mine || !slices.Contains(s.plan.Root.Roles["root"].Tokens, name) {
+			return e.Name()
+		}
+	}
+	return ""
 }
 
 // readSealed verifies a bundle, and finds in it what the next root goes on from.
@@ -193,6 +210,13 @@ func (s *sealed) standby(env *environment, dir, name string) (made bool, err err
 	}
 	if err := writeFolder(place, files); err != nil {
 		return false, err
+	}
+	there, err := readFolder(place)
+	if err != nil {
+		return false, err
+	}
+	for _, name := range there.Names(folder.Record) { // of a run that was stopped after it had drafted this one
+		files[name] = there[name]
 	}
 	quiet := *env
 	quiet.out = io.Discard
@@ -291,7 +315,7 @@ func standsBy(dir, token string) (why string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if slices.Contains(p.Compromise.Tokens, token) {
+	if p.Compromise != nil && slices.Contains(p.Compromise.Tokens, token) {
 		return "it revokes the key of " + token + " itself: the others sign it", nil
 	}
 	for _, progress := range c.Progress(&p.Roster) {

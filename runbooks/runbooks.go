@@ -57,8 +57,9 @@ var files embed.FS
 
 // order is that of a year, with the bad days at its end.
 var order = []string{
-	"prepare-room", "rehearsal", "provision", "genesis", "rotation", "targets", "publishing", "witness",
-	"retire", "lost-device", "forgotten-pin", "emergency",
+	"prepare-room", "rehearsal", "provision", "genesis", "rotation", "standby", "targets", "publishing", "witness",
+	"retire", "abort", "lost-device", "forgotten-pin", "emergency",
+	"emergency-a", "emergency-b", "emergency-c", "emergency-d", "emergency-e", "emergency-f", "out-of-band-root",
 }
 
 // ErrNone is returned for a name that no page has.

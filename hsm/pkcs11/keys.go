@@ -31,6 +31,9 @@ func (t *token) Keys() ([]hsm.Key, error) {
 		return nil, err
 	}
 	keys, err := t.keys()
+	if err == nil && len(keys) == 0 && t.removable() && t.gone() {
+		err = t.fail(hsm.ErrRemoved)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listing the keys of token %q: %w", t.name(), err)
 	}

@@ -39,6 +39,13 @@ func (t *token) explain(err error) error {
 	return translate(err)
 }
 
+// removable says whether the token is a card or the like, which can be pulled.
+// Yubico's module shows one that was pulled while it was read as empty.
+func (t *token) removable() bool {
+	slot, err := ask(t.module, t.limit, func(c cryptoki) (p11.SlotInfo, error) { return c.GetSlotInfo(t.id.slot) })
+	return err != nil || slot.Flags&p11.CKF_REMOVABLE_DEVICE != 0
+}
+
 // gone says whether the module shows the token no longer; no session and no PIN
 // is needed for that. No answer proves nothing, and a module that was given up
 // is asked no more. It is for the list to find out that a card was pulled: asked

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"tufceremony/hsm"
+	"tufceremony/hsm/pkcs11"
 )
 
 // After an error that does not say why, the driver looks whether the token is
@@ -64,6 +65,35 @@ func TestVagueErrors(t *testing.T) {
 			public, signature, err := use(t, uri, &person{}, nothing)
 			if err != nil || !ecdsa.VerifyASN1(public, digestOf("message"), signature) {
 				t.Errorf("put back: %v", err)
+			}
+		})
+	}
+}
+
+// A card that is pulled while it is read shows no keys, and says nothing of an
+// error: that is told from a card which holds none.
+func TestPulledWhileRead(t *testing.T) {
+	fake, uri := device(t)
+	for _, c := range []struct {
+		name    string
+		faults  []string
+		removed bool
+	}{
+		{"a card, pulled", []string{"C_FindObjects none", "C_GetSlotInfo removable", "C_GetSlotList none"}, true},
+		{"a card without keys", []string{"C_FindObjects none", "C_GetSlotInfo removable"}, false},
+		{"no card, and without keys", []string{"C_FindObjects none", "C_GetSlotList none"}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			fake.Faults(t)
+			token, err := pkcs11.Open(uri)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer token.Close()
+			fake.Faults(t, c.faults...)
+			keys, err := token.Keys()
+			if len(keys) != 0 || errors.Is(err, hsm.ErrRemoved) != c.removed || !c.removed && err != nil {
+				t.Errorf("%d keys, %v", len(keys), err)
 			}
 		})
 	}

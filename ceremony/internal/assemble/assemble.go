@@ -8,7 +8,8 @@
 // A signature counts if it names this event and this payload, its key ID is
 // one of the role's under the old root or the new, or under a role that delegates
 // to it, and the key verifies it.
-// All others are dropped, each with the check that says why.
+// All others are dropped, each with the check that says why. Without leaves out
+// as well what keys in other hands have signed: the thief's is a signature too.
 package assemble
 
 import (
@@ -32,6 +33,7 @@ type Collection struct {
 	Good    map[folder.Version][]sign.File // in the order of their names
 	Dropped []check.Result                 // the subject is the file's name
 	files   folder.Files
+	revoked *roster.Roster // nil where nobody has said whose keys are in other hands
 }
 
 // Collect judges the signature files of a folder.
@@ -40,18 +42,30 @@ func Collect(files folder.Files) (*Collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Collection{Event: files.Event(), Demands: demands, Good: map[folder.Version][]sign.File{}, files: files}
-	for _, name := range files.Names(folder.Signatures) {
-		if bad := c.Judge(name, files[name]); bad != nil {
+	c := &Collection{Event: files.Event(), Demands: demands, files: files}
+	c.collect()
+	return c, nil
+}
+
+// Without leaves out the signatures of keys that a plan takes to be in other
+// hands: a threshold is to be reached by those who have not lost theirs.
+func (c *Collection) Without(r *roster.Roster) {
+	c.revoked = r
+	c.collect()
+}
+
+func (c *Collection) collect() {
+	c.Good, c.Dropped = map[folder.Version][]sign.File{}, nil
+	for _, name := range c.files.Names(folder.Signatures) {
+		if bad := c.Judge(name, c.files[name]); bad != nil {
 			c.Dropped = append(c.Dropped, *bad)
 			continue
 		}
-		f, _ := sign.Parse(name, files[name])
+		f, _ := sign.Parse(name, c.files[name])
 		v := folder.Version{Role: f.Role, Version: f.Version}
 		c.Good[v] = append(c.Good[v], f)
 	}
 	check.Draft.Weigh(c.Dropped)
-	return c, nil
 }
 
 // Judge says why a signature file is not kept, or nil where it is.
@@ -85,6 +99,9 @@ func (c *Collection) Judge(name string, data []byte) *check.Result {
 		}
 		switch tufmeta.Count(payload, []tufmeta.Signature{{KeyID: f.KeyID, Sig: f.Sig}}, d.Keys, d.Role).Judged[0].Verdict {
 		case tufmeta.Valid:
+			if t := c.thief(d.Keys[f.KeyID]); t != nil {
+				return say("SIG-FOREIGN", "by the plan the key of %s is in other hands: somebody else has it, and has signed this event", t.Describe())
+			}
 			return nil
 		case tufmeta.Invalid:
 			listed = true
@@ -94,6 +111,17 @@ func (c *Collection) Judge(name string, data []byte) *check.Result {
 		return say("SIG-FOREIGN", "the key is none that may sign %s", v)
 	}
 	return say("SIG-INVALID", "the signature does not belong to this key and this payload")
+}
+
+// thief is the token whose key is in other hands, or nil.
+func (c *Collection) thief(key *tufmeta.Key) *roster.Token {
+	if c.revoked == nil {
+		return nil
+	}
+	if t, ok := c.revoked.ByFingerprint(key.Fingerprint()); ok && t.Compromised {
+		return t
+	}
+	return nil
 }
 
 // Progress is one demand and how far it has come.

@@ -123,22 +123,35 @@ func (c Context) Weigh(results []Result) []Result {
 // a waiver must not lie in wait.
 func Waive(results []Result, waivers []Waiver) []Result {
 	for _, w := range waivers {
-		used := false
-		for i := range results {
-			r := &results[i]
-			if r.Check != w.Check || r.Subject != w.Subject || r.Waived != "" {
-				continue
-			}
-			r.Waived, used = w.Reason, true
-			r.Level = lower(r.Level)
-		}
-		if !used {
+		if !w.apply(results) {
 			unused := New("WAIVER-UNUSED", w.Check+" "+w.Subject, "the plan waives this check and it did not fail: take the waiver out")
 			unused.Level = Draft.Level(unused)
 			results = append(results, unused)
 		}
 	}
 	return results
+}
+
+// WaiveAgain applies waivers to what is checked once more after review, with
+// more known. What is not needed there has been told at review.
+func WaiveAgain(results []Result, waivers []Waiver) []Result {
+	for _, w := range waivers {
+		w.apply(results)
+	}
+	return results
+}
+
+// apply lowers the result that the waiver names, if there is one.
+func (w Waiver) apply(results []Result) (used bool) {
+	for i := range results {
+		r := &results[i]
+		if r.Check != w.Check || r.Subject != w.Subject || r.Waived != "" {
+			continue
+		}
+		r.Waived, used = w.Reason, true
+		r.Level = lower(r.Level)
+	}
+	return used
 }
 
 func lower(l Level) Level {

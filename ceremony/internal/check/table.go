@@ -1,8 +1,8 @@
 package check
 
 // Table lists every check, in the order in which a person meets them:
-// the bytes, keys, expiry and versions, signatures, thresholds, people and
-// devices, the event. docs/checks.md is made from it.
+// the bytes, keys, expiry and versions, signatures, thresholds, the limits of
+// clients, people and devices, the event. docs/checks.md is made from it.
 var Table = []Check{
 	{ID: "JSON-STRICT", Draft: Refusal, Published: Refusal,
 		Means: "The JSON can be read in two ways, or is not what TUF allows: a member twice, a fraction, a name outside ASCII in new metadata, a field of the wrong type.",
@@ -81,6 +81,22 @@ var Table = []Check{
 		Means: "A role is delegated to, nothing of it is trusted and this ceremony does not sign it; or a machine has to sign it anew with other keys. Until snapshot lists a file of it that is good, clients that look for a target in it stop.",
 		Do:    "have the role signed before this is published: under `delegated:` in the plan, or by the machine that has its keys"},
 
+	{ID: "SIZE-ROOT", Draft: Refusal, Published: Finding, Waiver: `root`,
+		Means: "A root has more than 512,000 bytes with its signatures, which no client takes; or it is more than 256 versions after the one that clients begin with, and they come no further.",
+		Do:    "take out of the root what is not needed: keys that no role uses, fields of earlier tools. Where there are too many versions, ship a newer root with the clients, and put it into the repository as root.json"},
+	{ID: "SIZE-TARGETS", Draft: Finding, Published: Finding, Waiver: `the role`,
+		Means: "A file of targets, or of a role below it, has more than 5,000,000 bytes: clients take it only where snapshot lists its length. publish refuses it where the repository's snapshot lists none.",
+		Do:    "have the repository's signer list length in snapshot, as `ceremony publish` does with --online-key; or hand the targets on to bins, with succinct_roles"},
+	{ID: "SIZE-SNAPSHOT", Draft: Refusal, Published: Finding,
+		Means: "A snapshot has more than 2,000,000 bytes: clients take it only where timestamp lists its length.",
+		Do:    "have the repository's signer list length in timestamp, as `ceremony publish` does with --online-key; fewer bins make it smaller"},
+	{ID: "SNAPSHOT-DROP", Draft: Refusal, Published: Finding,
+		Means: "A snapshot no longer lists a file that an earlier one lists, or lists a lower version of it, and clients that have the earlier one refuse it; or it lists a file that clients need and that is not there.",
+		Do:    "put the file back that is missing, or a newer version of it, and have snapshot list all that the last one lists. Only where the keys of snapshot and timestamp are both replaced do clients begin anew"},
+	{ID: "BINS-PORTABLE", Draft: Finding, Published: Finding, Waiver: `the role that hands on`,
+		Means: "A role hands targets on by explicit path_hash_prefixes, which released go-tuf compares with base64 instead of hex: its users find next to no target.",
+		Do:    "use succinct_roles, which every client resolves and which are far smaller, unless you know every client of the repository"},
+
 	{ID: "HOLDER-DUPLICATE", Draft: Refusal, Published: Finding, Waiver: `role and token, "root holder-2-new"`,
 		Means: "Two keys of one role belong to the same holder, so one person counts twice.",
 		Do:    "keep one key a holder in each role"},
@@ -99,6 +115,9 @@ var Table = []Check{
 	{ID: "ONLINE-KEPT", Draft: Refusal, Published: Refusal,
 		Means: "Timestamp or snapshot is compromised, and the new root keeps a public key that one of the two had. Clients drop what they have been shown only where both keys are really others: with one of them kept, a version from far ahead stays with them for good.",
 		Do:    "make new online keys for snapshot and timestamp both, or one for the two; put the public halves into keys/ and list them in both roles"},
+	{ID: "STANDBY-MORE", Draft: Refusal, Published: Refusal,
+		Means: "The plan calls itself a standby revocation, and its root does more than take one key out of its roles. It is signed beforehand and lies in a drawer: whoever takes it from there must be able to do nothing else with it.",
+		Do:    "sign none that `ceremony standby` has not made; find out who has changed this one"},
 	{ID: "OUT-OF-BAND", Draft: Refusal, Published: Refusal,
 		Means: "A threshold of root is in other hands, or too few keys of root are left to reach it. No next root restores trust: whoever has the keys can sign one too, or nobody can.",
 		Do:    "`ceremony init --kind revocation` with the same --compromised prepares a new first root, which users get in another way"},

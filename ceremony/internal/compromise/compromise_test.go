@@ -71,6 +71,9 @@ func TestCases(t *testing.T) {
 			}
 		}
 	}
+	padded := func(_ *testing.T, k *compromise.Known) { // one device, reached in two ways
+		k.Roster.Holders[3].Tokens[0].Serial, k.Roster.Holders[4].Tokens[0].Serial = "000000A4", "a4"
+	}
 	expired := func(_ *testing.T, k *compromise.Known) { k.Now = k.Now.AddDate(3, 0, 0) }
 	sign2 := func(_ *testing.T, k *compromise.Known) { k.Root.Roles["targets"].Threshold = 1 }
 	for _, row := range []struct {
@@ -83,6 +86,7 @@ func TestCases(t *testing.T) {
 		{"one holder", nil, "holder:holder-5", "A [holder-5] [] online=false targets=false", "1 of the 3 keys that root needs."},
 		{"one who signs targets too", nil, "holder:holder-1", "A [holder-1] [] online=false targets=true", "1 of the 3 keys that root needs and 1 of the 2 keys that targets needs"},
 		{"by device", nil, "device:1004", "A [holder-4] [] online=false targets=false", "signed by 3 of the 4 keys left in root"},
+		{"by device, in two spellings", padded, "device:A4", "A [holder-4 holder-5] [] online=false targets=false", "2 of the 3 keys that root needs"},
 		{"two selectors for one key", nil, "device:1004 holder:holder-4", "A [holder-4] [] online=false targets=false", "Nothing yet"},
 		{"two of root", nil, "holder:holder-4 holder:holder-5", "A [holder-4 holder-5] [] online=false targets=false", "2 of the 3 keys that root needs"},
 		{"weak", nil, "firmware:<5.7", "A [] [holder-1] online=false targets=true", "Nobody is known to have a key"},

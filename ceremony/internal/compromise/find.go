@@ -69,13 +69,20 @@ func (a *Assessment) selects(s Selector, l *listed) bool {
 	case "holder":
 		return t.Holder != "" && t.Holder == s.value
 	case "device":
-		return t.DeviceSerial() == s.value || a.known.Firmware[t.Name].Serial == s.value
+		return sameSerial(t.DeviceSerial(), s.value) || sameSerial(a.known.Firmware[t.Name].Serial, s.value)
 	case "role":
 		return slices.Contains(l.roles, s.value)
 	case "firmware":
 		return t.Holder != "" && s.span.has(a.known.Firmware[t.Name])
 	}
 	return false
+}
+
+// sameSerial compares serials as review does: labels and modules may put zeros
+// in front, attestations do not.
+func sameSerial(a, b string) bool {
+	plain := func(s string) string { return strings.TrimLeft(strings.ToLower(strings.TrimSpace(s)), "0") }
+	return a != "" && b != "" && plain(a) == plain(b)
 }
 
 // add notes a key. Who has it in other hands has it, however weak it is.

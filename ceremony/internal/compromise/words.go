@@ -218,7 +218,7 @@ func (a *Assessment) neighbours() {
 		if serial == "" || hit != nil && !hit.Weak {
 			continue
 		}
-		i := slices.IndexFunc(a.Hits, func(h Hit) bool { return !h.Weak && h.Token.DeviceSerial() == serial })
+		i := slices.IndexFunc(a.Hits, func(h Hit) bool { return !h.Weak && sameSerial(h.Token.DeviceSerial(), serial) })
 		if i >= 0 {
 			a.say("the device of %s holds %s as well: if the device is gone, name device:%s", a.Hits[i].Token.Name, l.token.Name, tufmeta.Printable(serial))
 		}

@@ -19,6 +19,7 @@ type File struct {
 // where that root was not given.
 type Link struct {
 	Name     string
+	Size     int64
 	Root     *tufmeta.Root
 	Envelope *tufmeta.Envelope
 	Old      *tufmeta.Tally
@@ -52,7 +53,7 @@ func Chain(files []File, at time.Time) (*Roots, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading %q: %w", f.Name, err)
 		}
-		roots.Links = append(roots.Links, Link{Name: f.Name, Root: root, Envelope: env})
+		roots.Links = append(roots.Links, Link{Name: f.Name, Size: int64(len(f.Data)), Root: root, Envelope: env})
 	}
 	slices.SortStableFunc(roots.Links, func(a, b Link) int { return int(a.Root.Version - b.Root.Version) })
 	for i := range roots.Links {
@@ -61,6 +62,10 @@ func Chain(files []File, at time.Time) (*Roots, error) {
 			before = &roots.Links[i-1]
 		}
 		roots.link(&roots.Links[i], before, at)
+	}
+	if n := len(roots.Links); n > 0 {
+		last := &roots.Links[n-1]
+		last.Results = append(last.Results, check.Published.Weigh(Rotations("root", roots.Links[0].Root.Version, last.Root.Version))...)
 	}
 	return roots, nil
 }
@@ -89,6 +94,7 @@ func (r *Roots) link(l, before *Link, at time.Time) {
 	}
 	l.Results = append(Root(l.Root, at), signatures(l, before != nil || version == 1)...)
 	l.Results = append(l.Results, Text(l.Envelope.Signed, "root", false)...)
+	l.Results = append(l.Results, RootSize("root", "the file", l.Size)...)
 	check.Published.Weigh(l.Results)
 }
 

@@ -117,15 +117,23 @@ func (w *onlineWork) retired(old root) bool {
 }
 
 // has reports whether the file that a snapshot lists for a delegated role is
-// there, as it is listed. What a retired key has listed beyond that is not gone
-// on with.
+// there, as it is listed, and is itself of that version: without consistent
+// snapshots one name stands for every version. What a retired key has listed
+// beyond that is not gone on with.
 func (w *onlineWork) has(role string, entry any) bool {
 	listed, _ := entry.(map[string]any)
 	version, _ := listed["version"].(int64)
-	data, there := w.files[fileOf(strings.TrimSuffix(role, ".json"), version, w.newest)]
+	data := w.files[fileOf(strings.TrimSuffix(role, ".json"), version, w.newest)]
 	hashes, _ := listed["hashes"].(map[string]any)
-	sum, hashed := hashes["sha256"]
-	return there && (!hashed || sum == tufmeta.Digest(data))
+	if sum, hashed := hashes["sha256"]; hashed && sum != tufmeta.Digest(data) {
+		return false
+	}
+	env, err := tufmeta.ParseEnvelope(data)
+	if err != nil {
+		return false
+	}
+	t, err := tufmeta.ParseTargets(env.Signed)
+	return err == nil && t.Version == version
 }
 
 func onlineKeys(r root) []string {

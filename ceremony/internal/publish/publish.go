@@ -33,9 +33,11 @@ type Publication struct {
 	Swap    bool     // metadata/ is exchanged as a whole
 	Window  string   // what clients meet until somebody else acts, or ""
 	Missing []string // files of new targets that are not there yet
-	dir     string
-	before  state
-	next    state
+
+	Findings []check.Result // what clients will not take for its size, or miss
+	dir      string
+	before   state
+	next     state
 }
 
 // Prepare works out the steps. It writes nothing.
@@ -45,7 +47,7 @@ func Prepare(r *Repository, v verify.Verified, o Options) (*Publication, error) 
 	}
 	facts, _ := v.Facts()
 	b := &builder{repo: r, facts: facts, options: o, next: maps.Clone(r.files), p: &Publication{dir: r.dir}}
-	for _, build := range []func() error{b.roots, b.targets, b.delegated, b.targetFiles, b.online, b.order} {
+	for _, build := range []func() error{b.roots, b.targets, b.delegated, b.targetFiles, b.online, b.limits, b.order} {
 		if err := build(); err != nil {
 			return nil, fmt.Errorf("publishing: %w", err)
 		}
@@ -168,12 +170,13 @@ func (b *builder) targets() error {
 			continue
 		}
 		if v.Version.Version < b.version {
-			return check.Refused("VERSION-SEQUENCE", v.Version.String(), "targets %d is published already: the bundle is older", b.version)
+			older := check.Refused("VERSION-SEQUENCE", v.Version.String(), "targets %d is published already: the bundle is older", b.version)
+			return b.forged(folder.Version{Role: "targets", Version: b.version}, older)
 		}
 		name := fileOf("targets", v.Version.Version, b.newest)
 		replace := !b.newest.ConsistentSnapshot && v.Version.Version > b.version
 		steps, err := b.add(name, b.facts.Files[folder.Metadata+"/"+v.File()], replace)
-		if err != nil {
+		if err = b.forged(v.Version, err); err != nil {
 			return err
 		}
 		b.steps.targets = steps
@@ -204,10 +207,12 @@ func (b *builder) published() int64 {
 
 // vouched reports whether targets metadata is signed under any root.
 func (b *builder) vouched(name string) bool {
-	return slices.ContainsFunc(b.chain, func(r root) bool {
-		_, err := b.next.read(name, "targets", r)
-		return err == nil
-	})
+	return slices.ContainsFunc(b.chain, func(r root) bool { return b.vouchedBy(name, r) })
+}
+
+func (b *builder) vouchedBy(name string, r root) bool {
+	_, err := b.next.read(name, "targets", r)
+	return err == nil
 }
 
 func (b *builder) online() error {

@@ -93,6 +93,7 @@ func Review(files folder.Files) (*Report, error) {
 	r.evidence()
 	r.people()
 	r.delegated()
+	r.limits()
 	r.revoked()
 	aborted := r.event()
 	check.Draft.Weigh(r.results)
@@ -248,6 +249,7 @@ func (r *reviewer) document(v folder.Version) {
 		default:
 			d.Changes, err = r.targets(v, signed)
 		}
+		r.results = append(r.results, inspect.Bins(v.Role, signed)...)
 	}
 	if err != nil {
 		r.say("JSON-STRICT", v.String(), "%v", err)

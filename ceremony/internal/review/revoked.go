@@ -29,11 +29,47 @@ func (r *reviewer) revoked() {
 			}
 		}
 	}
+	if c.Standby {
+		r.standby()
+	}
 	if r.plan.Kind == plan.Genesis {
 		return // it goes on from nothing, and gives what is out of band
 	}
 	r.outOfBand()
 	r.onlineKept()
+}
+
+// standby wants a root that is signed beforehand to take one key out, and to be
+// good for nothing else.
+func (r *reviewer) standby() {
+	more := func(subject, format string, args ...any) { r.say("STANDBY-MORE", subject, format, args...) }
+	if c := r.plan.Compromise; len(c.Tokens) != 1 || len(c.Weak) > 0 {
+		more("plan", "it revokes %d tokens, and a standby revocation is of one", len(c.Tokens)+len(c.Weak))
+	}
+	if r.oldRoot == nil || r.plan.Targets != nil {
+		more("plan", "it makes more than the root that follows the trusted one")
+		return
+	}
+	if r.newRoot.Expires != r.oldRoot.Expires {
+		more("root", "it expires on %s, and the root that it goes on from on %s", tufmeta.Printable(r.newRoot.Expires), tufmeta.Printable(r.oldRoot.Expires))
+	}
+	for _, role := range slices.Sorted(maps.Keys(r.newRoot.Roles)) {
+		subject := tufmeta.Printable(role)
+		before, after := inspect.Fingerprints(r.oldRoot, role), inspect.Fingerprints(r.newRoot, role)
+		if was, is := r.oldRoot.Roles[role], r.newRoot.Roles[role]; was == nil || was.Threshold != is.Threshold {
+			more(subject, "its threshold was %s and is %s", threshold(r.oldRoot, role), threshold(r.newRoot, role))
+		}
+		for _, f := range after {
+			if !slices.Contains(before, f) {
+				more(subject, "it gets the key of %s", r.plan.Roster.Describe(f))
+			}
+		}
+		for _, f := range before {
+			if t, ok := r.plan.Roster.ByFingerprint(f); !slices.Contains(after, f) && (!ok || t.CanSign()) {
+				more(subject, "it loses the key of %s, which is not the one that is revoked", r.plan.Roster.Describe(f))
+			}
+		}
+	}
 }
 
 // outOfBand refuses a next root where none restores trust, whatever case the

@@ -124,6 +124,63 @@ func TestRevokedInPayload(t *testing.T) {
 	wantRevoked(t, c, []string{"REVOKED-KEPT, targets holder-5: the key of holder-5, serial 1005, key "})
 }
 
+// What is signed beforehand takes one key out and does nothing else, whatever its
+// plan calls itself.
+func TestStandbyDoesNothingElse(t *testing.T) {
+	for name, row := range map[string]struct {
+		change func(p *plan.Plan)
+		want   string
+	}{
+		"one key":           {func(*plan.Plan) {}, ""},
+		"a lower threshold": {func(p *plan.Plan) { role := p.Root.Roles["root"]; role.Threshold = 1; p.Root.Roles["root"] = role }, "root: its threshold was 3 of 5 and is 1 of 4"},
+		"a new key": {func(p *plan.Plan) {
+			role := p.Root.Roles["targets"]
+			role.Tokens = append(role.Tokens, "holder-6")
+			p.Root.Roles["targets"] = role
+		},
+			"targets: it gets the key of holder-6, serial 1006"},
+		"another online key": {func(p *plan.Plan) { online(p, "online", "online-new") }, "timestamp: it gets the key of the online key online-new"},
+		"another holder out": {func(p *plan.Plan) {
+			role := p.Root.Roles["root"]
+			role.Tokens = role.Tokens[1:]
+			p.Root.Roles["root"] = role
+		},
+			"root: it loses the key of holder-1, serial 1001"},
+		"a later expiry": {func(p *plan.Plan) { p.Root.Expires = p.Root.Expires.AddDate(1, 0, 0) }, "root: it expires on 2029-01-10T09:00:00Z"},
+		"targets":        {func(p *plan.Plan) { p.Targets = ceremonytest.RotationPlan().Targets }, "plan: it makes more than the root"},
+		"two tokens": {func(p *plan.Plan) {
+			p.Compromise.Weak = []string{"holder-4"}
+			role := p.Root.Roles["root"]
+			role.Tokens = role.Tokens[:3]
+			p.Root.Roles["root"] = role
+		},
+			"plan: it revokes 2 tokens"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := answers(plan.Compromise{Case: "A", Tokens: []string{"holder-5"}, Standby: true})
+			roles := ceremonytest.GenesisPlan().Root.Roles
+			roles["root"] = plan.Role{Threshold: 3, Tokens: []string{"holder-1", "holder-2", "holder-3", "holder-4"}}
+			p.Root.Roles, p.Targets = roles, nil
+			row.change(p)
+			c := ceremonytest.Start(t, p, ceremonytest.Trusted(t))
+			c.Draft()
+			report, err := review.Review(c.Files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := slices.IndexFunc(report.Results, func(r check.Result) bool { return r.Check == "STANDBY-MORE" })
+			switch {
+			case row.want == "" && i >= 0:
+				t.Errorf("refused: %v", report.Results[i])
+			case row.want != "" && i < 0:
+				t.Errorf("accepted; want %q", row.want)
+			case row.want != "" && (!strings.HasPrefix(report.Results[i].Subject+": "+report.Results[i].Detail, row.want) || report.Results[i].Level != check.Refusal):
+				t.Errorf("%v, want %q", report.Results[i], row.want)
+			}
+		})
+	}
+}
+
 // A token whose key is in other hands is not counted on.
 func TestCompromisedDoesNotSign(t *testing.T) {
 	c := ceremonytest.Start(t, answers(plan.Compromise{Case: "A", Tokens: []string{"holder-5"}, Weak: []string{"holder-2"}}), ceremonytest.Trusted(t))

@@ -68,32 +68,61 @@ func roleIn(name string, c tufmeta.Common) string {
 	return strings.TrimSuffix(base, ".json")
 }
 
-// top looks for the roles that the root names.
+// top looks for the roles that the root names. In a repository it goes the way
+// that clients go: timestamp.json says which snapshot counts, and that one says
+// which targets.
 func (m *maker) top(whole bool) {
-	for _, name := range []string{"targets", "snapshot", "timestamp"} {
+	for _, name := range []string{"timestamp", "snapshot", "targets"} {
 		is := func(f *file) bool { return f.common.Type == name && (name != "targets" || f.role == name) }
-		m.newest(name, m.root.Keys, m.root.Roles[name], is)
-		if whole && !slices.ContainsFunc(m.found.others, is) {
+		there := slices.IndexFunc(m.found.others, func(f *file) bool {
+			return is(f) && (name != "timestamp" || path.Base(f.name) == "timestamp.json")
+		})
+		switch {
+		case whole && there < 0:
 			m.s.Unsigned = append(m.s.Unsigned, Ignored{name, "none lies in this repository"})
+		case whole && name == "timestamp":
+			m.shown[name] = m.found.others[there].common.Version
+		}
+		shown := m.newest(name, m.root.Keys, m.root.Roles[name], is)
+		if whole && shown != nil {
+			m.shows(shown)
 		}
 	}
 }
 
+// shows takes in what a timestamp or a snapshot lists.
+func (m *maker) shows(by *file) {
+	list, err := tufmeta.ParseSnapshot(by.env.Signed, by.common.Type)
+	if err != nil {
+		return // targets, which list no versions
+	}
+	for name, entry := range list.Meta {
+		m.shown[strings.TrimSuffix(name, ".json")] = entry.Version
+	}
+}
+
 // newest finds, among the files of a role, the newest that reaches its
-// threshold. A newer one that does not is told: somebody put it there.
+// threshold. A newer one that does not is told: somebody put it there. Where
+// clients are still shown an earlier one, that one's expiry is theirs, and it is
+// given instead.
 func (m *maker) newest(name string, keys map[string]*tufmeta.Key, role *tufmeta.Role, is func(*file) bool) *file {
-	var best *file
+	var best, shown *file
 	var short []*file
+	version, listed := m.shown[name]
 	for _, f := range m.found.others {
 		if !is(f) {
 			continue
 		}
 		f.used = true
-		switch {
-		case !tufmeta.Count(f.env.Canonical, f.env.Signatures, keys, role).Reached():
+		if !tufmeta.Count(f.env.Canonical, f.env.Signatures, keys, role).Reached() {
 			short = append(short, f)
-		case best == nil || f.common.Version > best.common.Version:
+			continue
+		}
+		if best == nil || f.common.Version > best.common.Version {
 			best = f
+		}
+		if listed && f.common.Version == version {
+			shown = f
 		}
 	}
 	for _, f := range short {
@@ -105,7 +134,15 @@ func (m *maker) newest(name string, keys map[string]*tufmeta.Key, role *tufmeta.
 	if best != nil {
 		m.role(name, best.common, best.env, keys, role)
 	}
-	return best
+	if !listed || shown == best {
+		return best
+	}
+	if shown == nil {
+		m.s.Unsigned = append(m.s.Unsigned, Ignored{name, fmt.Sprintf("clients are told to fetch %s %d, and no such file that counts lies here", tufmeta.Printable(name), version)})
+		return best
+	}
+	m.expires(name, shown.common, shown.env, m.offline(name, m.members(keys, role)))
+	return shown
 }
 
 // delegated goes from targets to the roles that it delegates to, and on.

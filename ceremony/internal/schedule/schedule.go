@@ -119,7 +119,7 @@ func Make(sources Sources, at time.Time, margin int, people *roster.Roster) (*Sc
 	}
 	newest := chain.Last()
 	s := &Schedule{At: at, Margin: margin, Root: newest.Root.Version, Ignored: f.ignored}
-	m := &maker{s: s, people: people, found: f, root: newest.Root}
+	m := &maker{s: s, people: people, found: f, root: newest.Root, shown: map[string]int64{}}
 	m.role("root", newest.Root.Common, newest.Envelope, newest.Root.Keys, newest.Root.Roles["root"])
 	m.top(sources.Whole)
 	m.delegated()
@@ -143,26 +143,19 @@ type maker struct {
 	people *roster.Roster
 	found  *found
 	root   *tufmeta.Root
-	walked []string // delegated roles that have been looked at
+	walked []string         // delegated roles that have been looked at
+	shown  map[string]int64 // versions that clients of a repository are told to fetch
 }
 
 // role adds the deadlines of a role: an online one is signed by a machine, an
 // offline one needs people together, a margin before it expires.
 func (m *maker) role(name string, c tufmeta.Common, env *tufmeta.Envelope, keys map[string]*tufmeta.Key, role *tufmeta.Role) {
-	expires, err := c.ExpiresAt()
-	if err != nil {
-		m.s.Unsigned = append(m.s.Unsigned, Ignored{name, err.Error()})
-		return
-	}
 	members := m.members(keys, role)
-	d := Deadline{At: expires, What: Expires, State: Ahead, Role: name, Version: c.Version, Offline: m.offline(name, members), digest: tufmeta.Digest(env.Canonical)}
-	if !expires.After(m.s.At) {
-		d.State = Past
-	}
-	m.s.Deadlines = append(m.s.Deadlines, d)
-	if !d.Offline {
+	d, ok := m.expires(name, c, env, m.offline(name, members))
+	if !ok || !d.Offline {
 		return
 	}
+	expires := d.At
 	d.What, d.State, d.Version = Ceremony, Ahead, c.Version+1
 	d.At = expires.AddDate(0, 0, -m.s.Margin)
 	if !d.At.After(m.s.At) {
@@ -170,6 +163,21 @@ func (m *maker) role(name string, c tufmeta.Common, env *tufmeta.Envelope, keys 
 	}
 	d.Need, d.Who = role.Threshold, members
 	m.s.Deadlines = append(m.s.Deadlines, d)
+}
+
+// expires adds the expiry of a role.
+func (m *maker) expires(name string, c tufmeta.Common, env *tufmeta.Envelope, offline bool) (Deadline, bool) {
+	at, err := c.ExpiresAt()
+	if err != nil {
+		m.s.Unsigned = append(m.s.Unsigned, Ignored{name, err.Error()})
+		return Deadline{}, false
+	}
+	d := Deadline{At: at, What: Expires, State: Ahead, Role: name, Version: c.Version, Offline: offline, digest: tufmeta.Digest(env.Canonical)}
+	if !at.After(m.s.At) {
+		d.State = Past
+	}
+	m.s.Deadlines = append(m.s.Deadlines, d)
+	return d, true
 }
 
 // state of what has one date only.

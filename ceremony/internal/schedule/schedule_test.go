@@ -189,3 +189,41 @@ func TestStandForeign(t *testing.T) {
 		}
 	}
 }
+
+// In a repository clients fetch what timestamp.json and the snapshot list. Newer
+// files that lie beside that, signed as they are, keep no client going.
+func TestWhatClientsAreShown(t *testing.T) {
+	lists := func(name string, version int64) map[string]any {
+		return map[string]any{"meta": map[string]any{name: map[string]any{"version": version}}}
+	}
+	files := []inspect.File{
+		{Name: "root.json", Data: ceremonytest.Root(t)},
+		signed(t, "metadata/timestamp.json", "timestamp", 3, 12, lists("snapshot.json", 4), "online"),
+		signed(t, "metadata/4.timestamp.json", "timestamp", 4, 31, lists("snapshot.json", 5), "online"),
+		signed(t, "metadata/4.snapshot.json", "snapshot", 4, 11, lists("targets.json", 2), "online"),
+		signed(t, "metadata/5.snapshot.json", "snapshot", 5, 30, lists("targets.json", 3), "online"),
+		signed(t, "metadata/2.targets.json", "targets", 2, 10, nil, "holder-1", "holder-2"),
+		signed(t, "metadata/3.targets.json", "targets", 3, 29, nil, "holder-1", "holder-2"),
+	}
+	at := time.Date(2027, 3, 10, 9, 0, 0, 0, time.UTC)
+	s, err := schedule.Make(schedule.Sources{Metadata: files, Whole: true}, at, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := strings.Join(lines(s), "\n")
+	for _, want := range []string{"03-10 past targets 2 expires", "03-11 ahead snapshot 4 expires", "03-12 ahead timestamp 3 expires", "03-28 ahead hold the ceremony for targets 4"} {
+		if !strings.Contains(have, want) {
+			t.Errorf("no %q in\n%s", want, have)
+		}
+	}
+	if !s.Due() || strings.Contains(have, "ceremony for targets 3") {
+		t.Errorf("due: %t, with\n%s", s.Due(), have)
+	}
+	for _, missing := range []string{"metadata/4.snapshot.json", "metadata/2.targets.json"} {
+		some := slices.DeleteFunc(slices.Clone(files), func(f inspect.File) bool { return f.Name == missing })
+		s, err := schedule.Make(schedule.Sources{Metadata: some, Whole: true}, at.AddDate(0, 0, -5), 1, nil)
+		if err != nil || !s.Due() || len(s.Unsigned) != 1 || !strings.HasPrefix(s.Unsigned[0].Why, "clients are told to fetch ") {
+			t.Errorf("without %s: %v, %v", missing, s, err)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 
 	"tufceremony/ceremony/internal/ceremonytest"
 	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/review"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/ceremony/internal/verify"
@@ -304,5 +305,35 @@ func oddPEM(s object) {
 			}
 		}
 		return
+	}
+}
+
+// Whoever has taken a key signs with it too, and a lowered threshold of the new
+// root leaves the rest to fewer people than the old one wants. Nobody counts it.
+func TestSignedByTheThief(t *testing.T) {
+	for _, row := range []struct {
+		signers []string
+		thief   bool
+		want    string
+	}{
+		{[]string{"holder-1", "holder-3", "holder-4"}, false, ""},
+		{[]string{"holder-1", "holder-3"}, true, "SIG-FOREIGN"},
+		{[]string{"holder-1", "holder-3", "holder-4"}, true, "SIG-FOREIGN"},
+	} {
+		p := ceremonytest.RotationPlan()
+		p.Kind, p.Compromise = plan.Revocation, &plan.Compromise{Case: "A", Tokens: []string{"holder-5"}, Why: "holder:holder-5"}
+		role := p.Root.Roles["root"]
+		role.Threshold = 2
+		p.Root.Roles["root"] = role
+		c := ceremonytest.Start(t, p, ceremonytest.Trusted(t))
+		c.Draft()
+		c.Sign(row.signers...)
+		if row.thief {
+			c.Force(folder.Version{Role: "root", Version: 2}, "holder-5", keyID(t, "holder-5"))
+		}
+		_, err := verify.Files(c.Seal(), ceremonytest.Root(t), ceremonytest.Now)
+		if row.want == "" && err != nil || row.want != "" && (err == nil || !strings.Contains(err.Error(), row.want)) {
+			t.Errorf("signed by %v, and a thief: %t: %v", row.signers, row.thief, err)
+		}
 	}
 }

@@ -145,6 +145,7 @@ func (j *judge) signatures() error {
 	if err != nil {
 		return err
 	}
+	c.Without(&j.facts.Report.Plan.Roster)
 	if err := check.Refuse(c.Dropped); err != nil {
 		return err
 	}

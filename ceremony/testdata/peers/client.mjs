@@ -8,6 +8,7 @@
 // the exit status is 0. A refusal is an error on stderr and exit status 1; OUT
 // is not written then. It departs from tuf-js's defaults in waiting 10 s for an
 // answer instead of 100 and in not asking twice: the server is this machine.
+// CLIENT_CLOCK, a time like 2027-01-31T09:00:00Z, stands for the machine's clock.
 
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,6 +16,16 @@ import path from 'node:path';
 
 const require = createRequire(new URL('../../../.peers/node/package.json', import.meta.url));
 const { Updater } = require('tuf-js');
+
+// tuf-js takes no clock, and asks for the time with `new Date()`.
+if (process.env.CLIENT_CLOCK) {
+  const Machine = Date;
+  globalThis.Date = class extends Machine {
+    constructor(...args) {
+      super(...(args.length ? args : [process.env.CLIENT_CLOCK]));
+    }
+  };
+}
 
 async function main(metadataURL, targetsURL, root, state, target, out) {
   fs.mkdirSync(state, { recursive: true });

@@ -10,6 +10,8 @@
 //	C_SignInit other         sign with another private key of the token
 //	C_GetSlotList none       the list is empty, as when a card was pulled
 //	C_GetTokenInfo flags 0x20000
+//	C_GetSlotInfo removable  the slot is a card reader
+//	C_FindObjects none       there are no objects
 //	C_GetSlotList twin       show the last slot twice; the twin's serial is TWIN
 //	C_GetAttributeValue id | class | point
 //	C_GenerateKeyPair lost   report a key, and lose it
@@ -183,6 +185,21 @@ static ck_rv get_token_info(ck_ulong slot, struct ck_token_info *info)
 	return rv;
 }
 
+static ck_rv get_slot_info(ck_ulong slot, unsigned char *info)
+{
+	ck_rv rv;
+	ck_ulong flags;
+	if (begin("C_GetSlotInfo", &rv))
+		return rv;
+	rv = REAL(CK_GET_SLOT_INFO, ck_rv (*)(ck_ulong, unsigned char *))(slot == TWIN ? last_slot : slot, info);
+	if (rv == 0 && fault("C_GetSlotInfo", "removable", NULL, 0)) {
+		memcpy(&flags, info + 96, sizeof flags); // after description and maker
+		flags |= 2; // CKF_REMOVABLE_DEVICE
+		memcpy(info + 96, &flags, sizeof flags);
+	}
+	return rv;
+}
+
 static ck_rv open_session(ck_ulong slot, ck_ulong flags, void *application, void *notify, ck_ulong *session)
 {
 	ck_rv rv;
@@ -250,7 +267,13 @@ typedef ck_rv (*find_objects_type)(ck_ulong, ck_ulong *, ck_ulong, ck_ulong *);
 static ck_rv find_objects(ck_ulong session, ck_ulong *objects, ck_ulong most, ck_ulong *found)
 {
 	ck_rv rv;
-	return begin("C_FindObjects", &rv) ? rv : REAL(CK_FIND_OBJECTS, find_objects_type)(session, objects, most, found);
+	if (begin("C_FindObjects", &rv))
+		return rv;
+	if (fault("C_FindObjects", "none", NULL, 0)) {
+		*found = 0;
+		return 0;
+	}
+	return REAL(CK_FIND_OBJECTS, find_objects_type)(session, objects, most, found);
 }
 
 static ck_ulong other_key(ck_ulong session, ck_ulong object)
@@ -349,6 +372,7 @@ ck_rv C_GetFunctionList(struct ck_function_list **result)
 		OWN(CK_GET_INFO, get_info);
 		OWN(CK_GET_SLOT_LIST, get_slot_list);
 		OWN(CK_GET_TOKEN_INFO, get_token_info);
+	OWN(CK_GET_SLOT_INFO, get_slot_info);
 		OWN(CK_OPEN_SESSION, open_session);
 		OWN(CK_CLOSE_SESSION, close_session);
 		OWN(CK_LOGIN, login);
