@@ -26,7 +26,8 @@ func inspectCommand(env *environment) *cobra.Command {
 		Short: "show metadata for people; several roots are checked as a chain",
 		Long: `inspect shows keys, thresholds, expiry and findings of metadata files. Roots are
 put in version order and checked as a chain, whatever order they are named in;
-other files are checked under the newest of them that they satisfy. Exit status 1
+other files are checked under the newest of them that they satisfy, delegated
+roles under the files that delegate to them. Exit status 1
 where the JSON is refused, a file does not reach its threshold, or a link of the
 chain is missing or invalid, two files of one role and version say different
 things, or a snapshot drops what an earlier one lists. Findings, expiry included,
@@ -102,7 +103,8 @@ type other struct {
 	size   int64
 	common tufmeta.Common
 	tally  *tufmeta.Tally // nil where no root was given
-	under  int64          // the version of the root of the tally
+	under  int64          // the version of the root of the tally, 0 where it is a delegator's
+	whose  string         // what has the keys of the tally: "root 3"
 	found  []check.Result
 }
 
@@ -157,14 +159,17 @@ func (i *inspection) judgeOthers(at time.Time) {
 			}
 			tally := tufmeta.Count(o.env.Canonical, o.env.Signatures, l.Root.Keys, role)
 			if o.tally == nil || tally.Reached() {
-				o.tally, o.under = &tally, l.Root.Version
+				o.tally, o.under, o.whose = &tally, l.Root.Version, fmt.Sprintf("root %d", l.Root.Version)
 			}
 			if tally.Reached() {
 				break
 			}
 		}
+	}
+	i.judgeDelegated()
+	for _, o := range i.others {
 		if o.tally != nil && !o.tally.Reached() {
-			i.broken = append(i.broken, check.NewRefusal("THRESHOLD-NEW", o.name, "has %s under root %d, and %d are needed", plural(o.tally.Valid(), "valid signature"), o.under, o.tally.Threshold))
+			i.broken = append(i.broken, check.NewRefusal("THRESHOLD-NEW", o.name, "has %s under %s, and %d are needed", plural(o.tally.Valid(), "valid signature"), tufmeta.Printable(o.whose), o.tally.Threshold))
 		}
 	}
 }
@@ -186,9 +191,9 @@ func (i *inspection) print(w io.Writer) {
 	for _, o := range i.others {
 		fmt.Fprintf(w, "%s %d, %s\n", tufmeta.Printable(o.common.Type), o.common.Version, i.expiry(o.common))
 		if o.tally == nil {
-			fmt.Fprintln(w, "  signatures: not checked; name its root too")
+			fmt.Fprintln(w, "  signatures: not checked; name its root too, and who delegates to it")
 		} else {
-			fmt.Fprintf(w, "  signatures: %d valid under root %d, %d needed\n", o.tally.Valid(), o.under, o.tally.Threshold)
+			fmt.Fprintf(w, "  signatures: %d valid under %s, %d needed\n", o.tally.Valid(), tufmeta.Printable(o.whose), o.tally.Threshold)
 		}
 		printFound(w, o.found)
 	}
@@ -277,6 +282,7 @@ type inspectOther struct {
 	Version   int64            `json:"version"`
 	Expires   string           `json:"expires"`
 	Under     *int64           `json:"under_root"`
+	Whose     string           `json:"under,omitempty"`
 	Threshold *int             `json:"threshold"`
 	Valid     *int             `json:"valid_signatures"`
 	Findings  []inspectFinding `json:"findings"`
@@ -320,7 +326,10 @@ func (i *inspection) json() inspectReport {
 		x := inspectOther{File: o.name, Type: o.common.Type, Version: o.common.Version, Expires: o.common.Expires, Findings: findings(o.found)}
 		if o.tally != nil {
 			valid := o.tally.Valid()
-			x.Under, x.Threshold, x.Valid = &o.under, &o.tally.Threshold, &valid
+			x.Threshold, x.Valid, x.Whose = &o.tally.Threshold, &valid, o.whose
+			if o.under > 0 {
+				x.Under = &o.under
+			}
 		}
 		out.Others = append(out.Others, x)
 	}

@@ -3,7 +3,6 @@ package publish
 import (
 	"bytes"
 	"maps"
-	"math/bits"
 	"slices"
 	"strings"
 
@@ -142,10 +141,5 @@ func (b *builder) handsOnTo(role string, snapshot *tufmeta.Snapshot) []tufmeta.D
 // isRole reports whether a delegation is to the role of this name: a succinct
 // one is to all bins of its prefix, numbered in hex.
 func isRole(d tufmeta.Delegated, name string) bool {
-	if d.Bins == 0 {
-		return d.Name == name
-	}
-	number, bin := strings.CutPrefix(name, d.Name+"-")
-	digits := (bits.Len64(uint64(d.Bins-1)) + 3) / 4
-	return bin && len(number) == digits && strings.Trim(number, "0123456789abcdef") == ""
+	return d.Bins == 0 && d.Name == name || d.Bins > 0 && tufmeta.IsBin(name, d.Name, d.Bits)
 }

@@ -129,7 +129,7 @@ func (r *reviewer) staleDelegated(published map[string]*tufmeta.Targets) {
 			}
 		}
 		if n := len(unsigned); n > 0 {
-			r.say("DELEGATED-UNSIGNED", tufmeta.Printable(by), "%s delegates to %s: nothing in this ceremony has a file of it that is good under these keys", tufmeta.Printable(by), few(unsigned))
+			r.say("DELEGATED-UNSIGNED", tufmeta.Printable(by), "%s delegates to %s: nothing in this ceremony has a file of it that is good under these keys", tufmeta.Printable(by), inspect.Few(unsigned))
 		}
 	}
 }
@@ -138,14 +138,6 @@ func (r *reviewer) staleDelegated(published map[string]*tufmeta.Targets) {
 type wanted struct {
 	*tufmeta.Delegated
 	keys []string
-}
-
-// few names the first of many.
-func few(names []string) string {
-	if len(names) > 4 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:3], ", "), len(names)-3)
-	}
-	return strings.Join(names, ", ")
 }
 
 // stale says why the published file of a role no longer does, or nothing where

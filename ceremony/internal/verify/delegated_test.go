@@ -135,3 +135,44 @@ func delegating(t *testing.T, data []byte, token string) []byte {
 	}
 	return []byte(`{"signatures":[],"signed":` + string(tufmeta.JSON(canonical)) + `}`)
 }
+
+// Root, targets and what is below them in one ceremony: a genesis, and a rotation
+// in which targets stays as it is published.
+func TestDelegatedBesideRoot(t *testing.T) {
+	p := ceremonytest.DelegatedPlan()
+	genesis := ceremonytest.GenesisPlan()
+	p.Kind, p.Root, p.Targets.Version = plan.Genesis, genesis.Root, 1
+	c := ceremonytest.Start(t, p, nil)
+	c.Files["lists/claimed.jsonl"] = ceremonytest.List
+	c.Draft()
+	c.Sign(ceremonytest.DelegatedSigners...)
+	sealed := c.Seal()
+	v, err := verify.Files(sealed, sealed["metadata/1.root.json"], ceremonytest.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts, _ := v.Facts()
+	var roles []string
+	for _, r := range facts.Roles {
+		roles = append(roles, r.Version.String())
+	}
+	if strings.Join(roles, " ") != "1.root 1.targets 1.claimed 1.old" {
+		t.Errorf("proved %v", roles)
+	}
+
+	p = ceremonytest.DelegatedPlan()
+	p.Kind, p.Root, p.Targets = plan.Rotation, genesis.Root, nil
+	p.Root.Version = 2
+	p.Delegated = []*plan.TargetsPlan{{Role: "claimed", Delegator: "targets", Version: 2, Expires: p.Closes.AddDate(0, 1, 0), Delegations: &plan.Delegations{}}}
+	c = ceremonytest.Start(t, p, ceremonytest.TrustedDelegated(t))
+	c.Draft()
+	c.Sign(ceremonytest.DelegatedSigners...)
+	if v, err = verify.Files(c.Seal(), ceremonytest.Root(t), ceremonytest.Now); err != nil {
+		t.Fatal(err)
+	}
+	facts, _ = v.Facts()
+	wantCounts(t, facts, "2.claimed", verify.Count{Under: 2, Threshold: 2, Signers: signers(t, "holder-3", "holder-4")})
+	if payload := string(facts.Files["metadata/2.claimed.json"]); strings.Contains(payload, "delegations") || !strings.Contains(payload, "a/one.txt") {
+		t.Errorf("claimed 2 is %s", payload)
+	}
+}
