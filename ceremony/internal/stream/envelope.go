@@ -1,0 +1,61 @@
+package stream
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// MaxUnsorted is the largest published file that is read although its members
+// are not sorted. It must be held in memory for that, many times over.
+const MaxUnsorted = 8 << 20
+
+// Envelope reads a file as clients fetch it. White space and escapes may be
+// any that JSON has; what is hashed and what entries show is canonical form.
+// Members of the signed part must be sorted, as canonical form has them and
+// most tools write them. A file of up to MaxUnsorted bytes in which they are
+// not is read by package tufmeta, and its entries are given as sorted.
+func Envelope(f io.ReadSeeker) (*Scanner, error) { return openEnvelope(f, chunkSize) }
+
+func openEnvelope(f io.ReadSeeker, size int) (*Scanner, error) {
+	length, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, fmt.Errorf("reading metadata: %w", err)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("reading metadata: %w", err)
+	}
+	if length > MaxUnsorted {
+		return newScanner(f, outer, size), nil
+	}
+	data, err := io.ReadAll(io.LimitReader(f, MaxUnsorted+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading metadata: %w", err)
+	}
+	first := newScanner(bytes.NewReader(data), outer, size)
+	for first.Next() {
+	}
+	if first.sorted == nil {
+		return newScanner(bytes.NewReader(data), outer, size), nil
+	}
+	env, err := tufmeta.ParseEnvelope(data)
+	if err != nil {
+		return nil, err
+	}
+	s := newScanner(bytes.NewReader(env.Canonical), Signed, size)
+	s.signatures = env.Signatures
+	return s, nil
+}
+
+// readSignatures leaves the form of a signature to the package that knows it.
+func (s *Scanner) readSignatures(raw []byte) error {
+	env, err := tufmeta.ParseEnvelope(slices.Concat([]byte(`{"signatures":`), tufmeta.JSON(raw), []byte(`,"signed":{}}`)))
+	if err != nil {
+		return err
+	}
+	s.signatures = env.Signatures
+	return nil
+}
