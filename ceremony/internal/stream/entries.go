@@ -110,7 +110,9 @@ func Payload(r io.Reader) *Scanner { return newScanner(r, Signed, chunkSize) }
 
 func newScanner(r io.Reader, place Place, size int) *Scanner {
 	s := &Scanner{source: r, size: size, seen: map[string]bool{}, fields: map[string][]byte{}}
-	s.published = place == outer
+	if place == outer {
+		s.published, s.below = true, ' '*each
+	}
 	s.frames = append(s.frames, frame{place: place, end: '}'})
 	return s
 }

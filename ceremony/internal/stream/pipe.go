@@ -11,9 +11,10 @@ import (
 // processor's cache from the reader to the hash, and there are enough of them
 // for each to be at work all the time.
 const (
-	chunkSize = 256 << 10
-	chunks    = 6
-	lookahead = 64 // more than anything looks ahead
+	chunkSize  = 256 << 10
+	chunks     = 6
+	firstChunk = 16 << 10 // most metadata is small
+	lookahead  = 64       // more than anything looks ahead
 )
 
 // chunk is a buffer whose first bytes are left free, for what is still needed
@@ -74,7 +75,7 @@ func (p *pipe) fill(r io.Reader, size int) {
 		var c *chunk
 		switch {
 		case made == 0:
-			c = newChunk(0, size)
+			c = newChunk(0, min(size, firstChunk))
 			made++
 		case made < chunks && len(p.free) == 0:
 			c = newChunk(MaxEntry+lookahead, size)

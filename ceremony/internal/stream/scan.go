@@ -80,6 +80,20 @@ func (s *window) object(depth int) error {
 // The one before it in the object still stands there: names must ascend, by
 // their UTF-8 bytes, so none can stand twice.
 func (s *window) member(first bool) error {
+	if rest := s.buf[s.r:]; len(rest) > 0 && rest[0] == '"' {
+		i := 1 + special(rest[1:], s.below)
+		if i+1 < len(rest) && rest[i] == '"' && rest[i+1] == ':' && (first || bytes.Compare(s.names[s.depth], rest[1:i]) < 0) {
+			s.remember(rest[1:i])
+			s.r += i + 2
+			return nil
+		}
+	}
+	return s.anyMember(first)
+}
+
+// anyMember reads one that has escapes, that does not end in this chunk, or
+// that is at fault.
+func (s *window) anyMember(first bool) error {
 	start, name, err := s.name()
 	if err != nil {
 		return err
@@ -188,15 +202,20 @@ func (s *window) integer() error {
 // text reads a string. In canonical form the quote and the backslash are
 // escaped and nothing else is: even a line feed in a PEM key stands raw.
 func (s *window) text() error {
-	start := s.offset()
-	s.r++
 	s.escaped = false
-	below := uint64(0)
-	if s.published {
-		below = ' ' * each
+	rest := s.buf[s.r+1:]
+	if i := special(rest, s.below); i < len(rest) && rest[i] == '"' {
+		s.r += i + 2
+		return nil
 	}
-	for {
-		s.r += special(s.buf[s.r:], below)
+	return s.special(s.offset())
+}
+
+// special reads a string that has more in it than plain ASCII, or that does not
+// end in this chunk.
+func (s *window) special(start int64) error {
+	for s.r++; ; {
+		s.r += special(s.buf[s.r:], s.below)
 		if s.r == len(s.buf) {
 			if !s.more() {
 				return s.failAt(start, "a string that begins here does not end")

@@ -35,9 +35,10 @@ type window struct {
 	w         int
 	run       int
 	r         int
-	from      int   // canonical bytes from here on are not with the hash yet
-	base      int64 // the place of buf[0] in the file
-	published bool  // white space and escapes of JSON are allowed
+	from      int    // canonical bytes from here on are not with the hash yet
+	base      int64  // the place of buf[0] in the file
+	published bool   // white space and escapes of JSON are allowed
+	below     uint64 // see special
 	hashing   bool
 	err       error // what ended the input before its end
 
@@ -149,8 +150,15 @@ func (s *window) peek() byte {
 // token gives the first byte of what is next, and 0 at the end. Only published
 // files have white space before it, which is dropped.
 func (s *window) token() byte {
+	if next := s.buf[s.r:]; len(next) > 0 && next[0] > ' ' {
+		return next[0]
+	}
+	return s.space()
+}
+
+func (s *window) space() byte {
 	c := s.peek()
-	if c > ' ' || !s.published || !blank(c) {
+	if !s.published || !blank(c) {
 		return c
 	}
 	s.flush()
