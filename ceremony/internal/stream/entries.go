@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,55 +9,6 @@ import (
 
 	"tufceremony/ceremony/internal/tufmeta"
 )
-
-// Place is where in the signed part an entry stands.
-type Place int
-
-// The places that have entries of their own, since each may have a million.
-const (
-	Signed      Place = iota // fields, which are small: version, expires, what is not known
-	Targets                  // signed.targets
-	Meta                     // signed.meta, of a snapshot
-	Delegations              // signed.delegations, but for the two below: succinct_roles
-	Keys                     // signed.delegations.keys
-	Roles                    // signed.delegations.roles, an array: its entries have no name
-	places
-	outer Place = -1 // the envelope
-)
-
-var placeNames = [places]string{"signed", "signed.targets", "signed.meta", "signed.delegations", "signed.delegations.keys", "signed.delegations.roles"}
-
-// String gives the place as errors name it.
-func (p Place) String() string {
-	if p < 0 || p >= places {
-		return "metadata"
-	}
-	return placeNames[p]
-}
-
-// member is a name that means something at a place.
-type member struct {
-	name  string
-	opens Place // where its own members are entries; the place itself if they are not
-}
-
-var (
-	ofEnvelope    = []member{{"signatures", outer}, {"signed", Signed}}
-	ofSigned      = []member{{"_type", Signed}, {"delegations", Delegations}, {"expires", Signed}, {"meta", Meta}, {"spec_version", Signed}, {"targets", Targets}, {"version", Signed}}
-	ofDelegations = []member{{"keys", Keys}, {"roles", Roles}, {"succinct_roles", Delegations}}
-)
-
-func (p Place) members() []member {
-	switch p {
-	case outer:
-		return ofEnvelope
-	case Signed:
-		return ofSigned
-	case Delegations:
-		return ofDelegations
-	}
-	return nil // names are free there
-}
 
 // Entry is one thing that the metadata says. Name and Value are valid until
 // the next call of Next.
@@ -82,7 +32,6 @@ func (e Entry) Opens() (Place, bool) {
 // frame is an object or array whose members are entries.
 type frame struct {
 	place Place
-	end   byte
 	empty bool // nothing of it was read yet
 }
 
@@ -96,7 +45,6 @@ type Scanner struct {
 	frames []frame
 	entry  Entry
 	counts [places]int
-	common tufmeta.Common
 	fault  error
 	ended  bool
 
@@ -113,7 +61,7 @@ func newScanner(r io.Reader, place Place, size int) *Scanner {
 	if place == outer {
 		s.published, s.below = true, ' '*each
 	}
-	s.frames = append(s.frames, frame{place: place, end: '}'})
+	s.frames = append(s.frames, frame{place: place, empty: true})
 	return s
 }
 
@@ -213,11 +161,10 @@ func (s *Scanner) small() map[string]any {
 
 // begin opens the outermost object.
 func (s *Scanner) begin() error {
-	if s.frames[0].place == outer {
-		return s.open("metadata")
+	if s.frames[0].place == Signed {
+		s.hash()
 	}
-	s.hash()
-	return s.open("signed")
+	return s.open()
 }
 
 // hash has everything from here on hashed.
@@ -227,21 +174,20 @@ func (s *Scanner) hash() {
 }
 
 // open reads the first byte of an object or array that has entries.
-func (s *Scanner) open(name string) error {
-	f := &s.frames[len(s.frames)-1]
-	begin, kind := byte('{'), "an object"
-	if f.end == ']' {
-		begin, kind = '[', "an array"
-	}
-	f.empty = true
-	if c := s.token(); c == begin {
+func (s *Scanner) open() error {
+	place := s.frames[len(s.frames)-1].place
+	begin, _ := place.frame()
+	if s.token() == begin {
 		s.r++
 		return nil
 	}
 	if err := s.value(len(s.frames) - 1); err != nil {
 		return err
 	}
-	return fmt.Errorf("reading metadata: %s is not %s", name, kind)
+	if place == Roles {
+		return fmt.Errorf("reading metadata: %s is not an array", place)
+	}
+	return fmt.Errorf("reading metadata: %s is not an object", place)
 }
 
 func (s *Scanner) next() error {
@@ -249,17 +195,16 @@ func (s *Scanner) next() error {
 		s.flush()
 		s.keep, s.began = s.w, s.offset()
 		f := &s.frames[len(s.frames)-1]
+		_, end := f.place.frame()
 		switch c := s.token(); {
-		case f.empty && c != f.end:
-		case c == f.end:
+		case f.empty && c != end:
+		case c == end:
 			s.r++
-			if err := s.leave(); err != nil {
-				return err
-			}
+			s.leave()
 			continue
 		case c == ',' && !f.empty:
 			s.r++
-		case f.end == ']':
+		case f.place == Roles:
 			return s.fail("a comma or the end of the array should stand here")
 		default:
 			return s.fail("a comma or the end of the object should stand here")
@@ -274,7 +219,7 @@ func (s *Scanner) next() error {
 }
 
 // leave closes the innermost object or array.
-func (s *Scanner) leave() error {
+func (s *Scanner) leave() {
 	f := s.frames[len(s.frames)-1]
 	s.frames = s.frames[:len(s.frames)-1]
 	if f.place == Signed {
@@ -285,7 +230,6 @@ func (s *Scanner) leave() error {
 	if len(s.frames) > 0 {
 		s.depth--
 	}
-	return nil
 }
 
 // finish sees to it that nothing follows.
@@ -320,8 +264,10 @@ func (s *Scanner) read(place Place, first bool) (bool, error) {
 		return false, err
 	}
 	s.entry.Name = s.names[s.depth-1]
-	if err := s.known(place, s.entry.Name); err != nil {
-		return false, err
+	for _, m := range place.members() {
+		if err := known(place.String, s.entry.Name, m.name); err != nil {
+			return false, err
+		}
 	}
 	s.token()
 	s.flush()
@@ -355,29 +301,14 @@ func (s *Scanner) enter(place Place, first bool) error {
 	return s.colon(name)
 }
 
-// known refuses a member that differs in case only from a known one, as
-// tufmeta does: some clients would read it as that.
-func (s *Scanner) known(place Place, name []byte) error {
-	for _, m := range place.members() {
-		if m.name != string(name) && bytes.EqualFold(name, []byte(m.name)) {
-			return fmt.Errorf("reading metadata: %s has a member %q, which some clients read as %q", place, name, m.name)
-		}
-	}
-	return nil
-}
-
 func (s *Scanner) descend(place Place) error {
-	f := frame{place: place, end: '}'}
-	if place == Roles {
-		f.end = ']'
-	}
 	if place == Signed {
 		s.hash()
 	} else {
 		s.counts[s.entry.In]++
 	}
-	s.frames = append(s.frames, f)
-	return s.open(place.String())
+	s.frames = append(s.frames, frame{place: place, empty: true})
+	return s.open()
 }
 
 // take reads the value of an entry.

@@ -29,6 +29,13 @@ func newChunk(start, size int) *chunk {
 	return &chunk{buf: make([]byte, start+size), start: start}
 }
 
+// widen gives a chunk with room for so many bytes of the one before.
+func (c *chunk) widen(room int) *chunk {
+	wide := newChunk(min(2*room, MaxEntry+lookahead), len(c.buf)-c.start)
+	wide.n = copy(wide.buf[wide.start:], c.buf[c.start:c.start+c.n])
+	return wide
+}
+
 // part is what the hash gets: canonical bytes, which nobody changes any more.
 type part struct {
 	data  []byte
@@ -78,7 +85,7 @@ func (p *pipe) fill(r io.Reader, size int) {
 			c = newChunk(0, min(size, firstChunk))
 			made++
 		case made < chunks && len(p.free) == 0:
-			c = newChunk(MaxEntry+lookahead, size)
+			c = newChunk(size/4+lookahead, size)
 			made++
 		default:
 			select {

@@ -28,7 +28,7 @@ const maxShown = 200
 //
 //	... | keep: canonical, still needed | w: dropped | run: as it stands | r: not read |
 type window struct {
-	pipe      *pipe
+	pipe      *pipe // nil where all there is stands in buf
 	chunk     *chunk
 	buf       []byte
 	keep      int
@@ -89,7 +89,7 @@ func (s *window) flush() {
 // more goes on to the next chunk, and reports whether there is one. What is
 // kept and what is not read yet go with it.
 func (s *window) more() bool {
-	if s.err != nil {
+	if s.err != nil || s.pipe == nil {
 		return false
 	}
 	s.flush()
@@ -105,6 +105,9 @@ func (s *window) more() bool {
 		return false
 	}
 	kept, unread := s.buf[s.keep:s.w], s.buf[s.r:]
+	if room := len(kept) + len(unread); room > next.start {
+		next = next.widen(room)
+	}
 	at := next.start - len(unread)
 	copy(next.buf[at:], unread)
 	copy(next.buf[at-len(kept):], kept)
@@ -150,8 +153,8 @@ func (s *window) peek() byte {
 // token gives the first byte of what is next, and 0 at the end. Only published
 // files have white space before it, which is dropped.
 func (s *window) token() byte {
-	if next := s.buf[s.r:]; len(next) > 0 && next[0] > ' ' {
-		return next[0]
+	if s.r < len(s.buf) && s.buf[s.r] > ' ' {
+		return s.buf[s.r]
 	}
 	return s.space()
 }
