@@ -42,9 +42,9 @@ func (d *Difference) Count(in Place, kind Kind) int { return d.counts[in][kind] 
 
 // Compare reads two versions side by side, each of which may be nil, and has
 // visit see every entry of either, also those that are the same: in the order
-// of the files, but that delegated roles which the other version does not have
-// come last. It needs as much memory as delegated roles are apart from their
-// like in the other version, and refuses when that is too much.
+// of the files, but that delegated roles which only one has come last. Roles
+// are found together by their names, which takes memory for those that stand
+// elsewhere in the other version; it refuses when that is too much.
 //
 // What was visited is worth nothing if there is an error in the end.
 func Compare(old, now *Scanner, visit func(Change) error) (*Difference, error) {
@@ -55,7 +55,9 @@ func Compare(old, now *Scanner, visit func(Change) error) (*Difference, error) {
 			v.Scanner = &Scanner{ended: true}
 		}
 		defer v.Close()
-		v.next()
+		if err := v.next(); err != nil { // before either was read, so it is no role
+			return nil, err
+		}
 	}
 	err := c.fault()
 	for err == nil && (c.old.there || c.now.there) {
@@ -87,13 +89,23 @@ type comparison struct {
 	roles    *roles
 }
 
-// version is a scanner and whether it stands on an entry.
+// version is a scanner, and what it stands on.
 type version struct {
 	*Scanner
 	there bool
+	role  []byte // the name of the delegated role, where it stands on one
+	mixed bool   // the delegated roles so far are not sorted by name
 }
 
-func (v *version) next() { v.there = v.Next() }
+func (v *version) next() error {
+	if v.there = v.Next(); !v.there || v.entry.In != Roles {
+		return nil
+	}
+	name, err := RoleName(v.entry.Value)
+	v.mixed = v.mixed || v.role != nil && bytes.Compare(v.role, name) >= 0
+	v.role = append(v.role[:0], name...)
+	return err
+}
 
 // step takes in the entry that comes first, or the entries that are of one
 // name.
@@ -105,6 +117,8 @@ func (c *comparison) step() error {
 		order = -1
 	case !c.old.there:
 		order = 1
+	case a.In == Roles && b.In == Roles:
+		order = c.orderRoles()
 	default:
 		order = compare(a.In, a.Name, b.In, b.Name)
 	}
@@ -117,12 +131,15 @@ func (c *comparison) step() error {
 	case !bytes.Equal(a.Value, b.Value):
 		change.Kind = Changed
 	}
-	err := c.take(change)
+	if err := c.take(change); err != nil {
+		return err
+	}
+	var err error
 	if order <= 0 {
-		c.old.next()
+		err = c.old.next()
 	}
 	if order >= 0 {
-		c.now.next()
+		err = cmp.Or(err, c.now.next())
 	}
 	return err
 }

@@ -90,7 +90,7 @@ func TestCompareRefuses(t *testing.T) {
 		{"", "", ""},
 		{`{"targets":{"a":1`, `{"targets":{"a":1,"b":2}}`, "the old version: reading JSON at byte 17"},
 		{roles("a", "b", "a"), roles("c"), `at places 1 and 3 of the old version have one name`},
-		{roles("a", "a", "c", "d"), roles("c", "x", "y", "z", "w"), `stands twice`},
+		{roles("b", "a", "b", "d"), roles("c", "x", "y", "z", "w"), "at places 1 and 3 of the old version have one name"},
 		{roles("c"), roles("a", "b", "a"), `those at places 1 and 3 of the new version have one name`},
 		{roles("a", "a"), roles("a", "a"), "at places 1 and 2 of the old version"},
 		{`{"delegations":{"roles":[{}]}}`, "{}", "an entry without a name"},
@@ -127,6 +127,10 @@ func TestCompareManyRoles(t *testing.T) {
 	_, d, err = compare(array(0, 5000, 1, 10), array(-100, 5000, 1, 10))
 	if err != nil || d.Count(stream.Roles, stream.Same) != 5000 || d.Count(stream.Roles, stream.Added) != 100 || d.Moved != 0 {
 		t.Errorf("a hundred in front: %+v, %v", d, err)
+	}
+	_, d, err = compare(array(100_000, 100_500, 1, 100_000), array(200_000, 200_500, 1, 100_000))
+	if err != nil || d.Count(stream.Roles, stream.Added) != 500 || d.Count(stream.Roles, stream.Removed) != 500 {
+		t.Errorf("50 MB removed and added, sorted: %+v, %v", d, err)
 	}
 	if _, _, err = compare(array(0, 500, 1, 100_000), array(499, -1, -1, 100_000)); err == nil || !strings.Contains(err.Error(), "in too different an order") {
 		t.Errorf("50 MB reversed: %v", err)

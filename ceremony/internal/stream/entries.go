@@ -49,6 +49,7 @@ type Scanner struct {
 	ended  bool
 
 	signatures []tufmeta.Signature
+	kept       []Entry         // those of a small file, which was read as a whole
 	seen       map[string]bool // members of the envelope
 	fields     map[string][]byte
 }
@@ -73,6 +74,9 @@ func (s *Scanner) Tee(w io.Writer) { s.tee = w }
 func (s *Scanner) Next() bool {
 	if s.ended {
 		return false
+	}
+	if s.kept != nil {
+		return s.again()
 	}
 	if s.pipe == nil {
 		s.pipe = newPipe(s.source, s.tee, s.size)
@@ -100,10 +104,14 @@ func (s *Scanner) Err() error {
 
 // Close ends a pass before its end. Closing after the end does nothing.
 func (s *Scanner) Close() {
-	if !s.ended {
-		s.fault = errors.New("reading metadata: it was closed before its end")
+	switch {
+	case s.ended:
+		return
+	case s.kept == nil:
 		s.end()
 	}
+	s.ended = true
+	s.fault = errors.New("reading metadata: it was closed before its end")
 }
 
 func (s *Scanner) end() {

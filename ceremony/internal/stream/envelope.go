@@ -35,11 +35,10 @@ func openEnvelope(f io.ReadSeeker, size int) (*Scanner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading metadata: %w", err)
 	}
-	first := newScanner(bytes.NewReader(data), outer, size)
-	for first.Next() {
-	}
-	if first.sorted == nil {
-		return newScanner(bytes.NewReader(data), outer, size), nil
+	whole := newScanner(bytes.NewReader(data), outer, size)
+	whole.keepAll()
+	if whole.sorted == nil {
+		return whole, nil
 	}
 	env, err := tufmeta.ParseEnvelope(data)
 	if err != nil {
@@ -48,6 +47,28 @@ func openEnvelope(f io.ReadSeeker, size int) (*Scanner, error) {
 	s := newScanner(bytes.NewReader(env.Canonical), Signed, size)
 	s.signatures = env.Signatures
 	return s, nil
+}
+
+// keepAll reads to the end at once, so that it is known whether the members
+// are sorted before anybody sees an entry.
+func (s *Scanner) keepAll() {
+	kept := []Entry{}
+	for s.Next() {
+		e := s.entry
+		e.Name, e.Value = bytes.Clone(e.Name), bytes.Clone(e.Value)
+		kept = append(kept, e)
+	}
+	s.kept, s.ended = kept, false
+}
+
+// again gives the entries that were kept.
+func (s *Scanner) again() bool {
+	if len(s.kept) == 0 {
+		s.ended = true
+		return false
+	}
+	s.entry, s.kept = s.kept[0], s.kept[1:]
+	return true
 }
 
 // readSignatures leaves the form of a signature to the package that knows it.

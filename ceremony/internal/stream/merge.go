@@ -129,7 +129,7 @@ func (m *merge) pass(e Entry) {
 
 // leaveRoles appends roles before the first entry that comes after them.
 func (m *merge) leaveRoles(in Place, name []byte) {
-	if in != Roles && compare(in, name, Delegations, []byte("roles")) > 0 {
+	if m.roles != nil && in != Roles && compare(in, name, Delegations, []byte("roles")) > 0 {
 		m.endRoles()
 	}
 }

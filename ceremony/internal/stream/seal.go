@@ -45,6 +45,14 @@ func Seal(w io.Writer, payload io.Reader, digest string, signatures []tufmeta.Si
 	return nil
 }
 
+// escaped is what stands for each control character in JSON.
+var escaped = func() (all [' '][]byte) {
+	for c := range all {
+		all[c] = tufmeta.JSON([]byte{byte(c)})
+	}
+	return all
+}()
+
 // escaper writes canonical bytes so that any JSON parser reads them.
 type escaper struct{ out *bufio.Writer }
 
@@ -55,7 +63,7 @@ func (e escaper) Write(canonical []byte) (int, error) {
 			return 0, fmt.Errorf("assembling metadata: %w", err)
 		}
 		if n < len(rest) {
-			if _, err := e.out.Write(tufmeta.JSON(rest[n : n+1])); err != nil {
+			if _, err := e.out.Write(escaped[rest[n]]); err != nil {
 				return 0, fmt.Errorf("assembling metadata: %w", err)
 			}
 			n++
