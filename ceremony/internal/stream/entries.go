@@ -42,6 +42,7 @@ type Scanner struct {
 	source io.Reader
 	tee    io.Writer
 	size   int // of a chunk
+	around int // levels of nesting around what is read
 	frames []frame
 	entry  Entry
 	counts [places]int
@@ -189,7 +190,7 @@ func (s *Scanner) open() error {
 		s.r++
 		return nil
 	}
-	if err := s.value(len(s.frames) - 1); err != nil {
+	if err := s.value(s.around + len(s.frames) - 1); err != nil {
 		return err
 	}
 	if place == Roles {
@@ -321,7 +322,7 @@ func (s *Scanner) descend(place Place) error {
 
 // take reads the value of an entry.
 func (s *Scanner) take() error {
-	if err := s.value(len(s.frames)); err != nil {
+	if err := s.value(s.around + len(s.frames)); err != nil {
 		return err
 	}
 	s.flush()

@@ -241,6 +241,10 @@ func TestSeal(t *testing.T) {
 }
 
 func TestSealRefuses(t *testing.T) {
+	nested := strings.Repeat("[", 100) + strings.Repeat("]", 100)
+	if err := stream.Seal(&bytes.Buffer{}, strings.NewReader(`{"a":`+nested+"}"), "", nil); err == nil || !strings.Contains(err.Error(), "nested deeper") {
+		t.Errorf("what is too deep for an envelope: %v", err)
+	}
 	for text, want := range map[string]string{
 		`{"a": 1}`:      "reading JSON at byte 5",
 		`{"a":1}`:       "and the signatures are over",

@@ -30,6 +30,7 @@ func Seal(w io.Writer, payload io.Reader, digest string, signatures []tufmeta.Si
 	s := Payload(payload)
 	defer s.Close()
 	s.Tee(escaper{out})
+	s.around = 1 // or it could not be read in its envelope
 	for s.Next() {
 	}
 	if err := s.Err(); err != nil {
