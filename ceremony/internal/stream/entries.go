@@ -50,6 +50,7 @@ type Scanner struct {
 	ended  bool
 
 	signatures []tufmeta.Signature
+	keeps      bool            // what entries show is not written over
 	kept       []Entry         // those of a small file, which was read as a whole
 	seen       map[string]bool // members of the envelope
 	fields     map[string][]byte
@@ -80,7 +81,7 @@ func (s *Scanner) Next() bool {
 		return s.again()
 	}
 	if s.pipe == nil {
-		s.pipe = newPipe(s.source, s.tee, s.size)
+		s.pipe = newPipe(s.source, s.tee, s.size, s.keeps)
 		s.fault = s.begin()
 	}
 	if s.fault == nil {

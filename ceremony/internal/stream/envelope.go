@@ -31,14 +31,17 @@ func openEnvelope(f io.ReadSeeker, size int) (*Scanner, error) {
 	if length > MaxUnsorted {
 		return newScanner(f, outer, size), nil
 	}
-	data, err := io.ReadAll(io.LimitReader(f, MaxUnsorted+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading metadata: %w", err)
-	}
-	whole := newScanner(bytes.NewReader(data), outer, size)
+	whole := newScanner(io.LimitReader(f, MaxUnsorted), outer, size)
 	whole.keepAll()
 	if whole.sorted == nil {
 		return whole, nil
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("reading metadata: %w", err)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, MaxUnsorted))
+	if err != nil {
+		return nil, fmt.Errorf("reading metadata: %w", err)
 	}
 	env, err := tufmeta.ParseEnvelope(data)
 	if err != nil {
@@ -52,10 +55,12 @@ func openEnvelope(f io.ReadSeeker, size int) (*Scanner, error) {
 // keepAll reads to the end at once, so that it is known whether the members
 // are sorted before anybody sees an entry.
 func (s *Scanner) keepAll() {
-	kept := []Entry{}
+	s.keeps = true
+	kept, names := []Entry{}, []byte(nil)
 	for s.Next() {
 		e := s.entry
-		e.Name, e.Value = bytes.Clone(e.Name), bytes.Clone(e.Value)
+		names = append(names, e.Name...)
+		e.Name = names[len(names)-len(e.Name) : len(names) : len(names)]
 		kept = append(kept, e)
 	}
 	s.kept, s.ended = kept, false

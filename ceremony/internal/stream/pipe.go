@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"hash"
 	"io"
+	"math"
 	"sync"
 )
 
@@ -60,7 +61,9 @@ type pipe struct {
 	ended sync.WaitGroup
 }
 
-func newPipe(r io.Reader, tee io.Writer, size int) *pipe {
+// newPipe reads r in chunks of a size. Chunks are used again, unless they are
+// to be kept.
+func newPipe(r io.Reader, tee io.Writer, size int, keep bool) *pipe {
 	p := &pipe{
 		full: make(chan *chunk, chunks),
 		free: make(chan *chunk, chunks),
@@ -69,14 +72,18 @@ func newPipe(r io.Reader, tee io.Writer, size int) *pipe {
 		sum:  sha256.New(),
 		tee:  tee,
 	}
+	most := chunks
+	if keep {
+		most = math.MaxInt
+	}
 	p.ended.Add(1)
-	go p.fill(r, size)
+	go p.fill(r, size, most)
 	go p.digest()
 	return p
 }
 
 // fill reads the file until it ends or nobody wants more.
-func (p *pipe) fill(r io.Reader, size int) {
+func (p *pipe) fill(r io.Reader, size, most int) {
 	defer close(p.full)
 	for made := 0; ; {
 		var c *chunk
@@ -84,7 +91,7 @@ func (p *pipe) fill(r io.Reader, size int) {
 		case made == 0:
 			c = newChunk(0, min(size, firstChunk))
 			made++
-		case made < chunks && len(p.free) == 0:
+		case made < most && (most > chunks || len(p.free) == 0):
 			c = newChunk(size/4+lookahead, size)
 			made++
 		default:
@@ -96,7 +103,11 @@ func (p *pipe) fill(r io.Reader, size int) {
 		}
 		var err error
 		if c.n, err = io.ReadFull(r, c.buf[c.start:]); c.n > 0 {
-			p.full <- c // never blocks: there are no more chunks than it holds
+			select {
+			case p.full <- c:
+			case <-p.quit:
+				return
+			}
 		}
 		if err == io.ErrUnexpectedEOF {
 			err = io.EOF
@@ -126,7 +137,10 @@ func (p *pipe) digest() {
 			_, p.wrong = p.tee.Write(part.data)
 		}
 		if part.done && part.chunk.start > 0 {
-			p.free <- part.chunk
+			select {
+			case p.free <- part.chunk:
+			default: // those that are kept are more than it takes
+			}
 		}
 	}
 }
