@@ -194,7 +194,7 @@ func TestMutations(t *testing.T) {
 
 // Faults in a large file.
 func TestFaultsAtSize(t *testing.T) {
-	targets := 100_000
+	targets := 20_000
 	if testing.Short() {
 		targets = 5000
 	}

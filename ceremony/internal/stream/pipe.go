@@ -76,7 +76,7 @@ func newPipe(r io.Reader, tee io.Writer, size int, keep bool) *pipe {
 	if keep {
 		most = math.MaxInt
 	}
-	p.ended.Add(1)
+	p.ended.Add(2)
 	go p.fill(r, size, most)
 	go p.digest()
 	return p
@@ -84,6 +84,7 @@ func newPipe(r io.Reader, tee io.Writer, size int, keep bool) *pipe {
 
 // fill reads the file until it ends or nobody wants more.
 func (p *pipe) fill(r io.Reader, size, most int) {
+	defer p.ended.Done()
 	defer close(p.full)
 	for made := 0; ; {
 		var c *chunk
@@ -145,7 +146,8 @@ func (p *pipe) digest() {
 	}
 }
 
-// end waits until everything that was handed over is hashed.
+// end waits until everything that was handed over is hashed, and nobody reads
+// the file any more, so that it can be closed or read again.
 func (p *pipe) end() {
 	close(p.quit)
 	close(p.hash)
