@@ -303,8 +303,8 @@ func peakOf(dir, name string) (float64, bool) {
 
 // What is done with a million targets takes at most 100 MB.
 func TestPeak(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it writes files of half a gigabyte")
+	if testing.Short() || raceDetector {
+		t.Skip("it writes files of half a gigabyte, and the race detector takes memory of its own")
 	}
 	dir := t.TempDir()
 	writeTargets(t, filepath.Join(dir, "old.json"), 1_000_000, 0)

@@ -2,9 +2,19 @@ package stream_test
 
 import (
 	"math/rand/v2"
+	"testing"
 
 	"tufceremony/ceremony/internal/tufmeta"
 )
+
+// many is how often something random is tried: less where all of it is slow,
+// since scripts/test runs these tests without the race detector as well.
+func many(n int) int {
+	if testing.Short() || raceDetector {
+		return n / 20
+	}
+	return n
+}
 
 // document makes a random signed part: what matters to a canonical form, in
 // the places that have entries and in those that have none.

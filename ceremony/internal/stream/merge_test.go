@@ -145,7 +145,7 @@ func TestMergeRefuses(t *testing.T) {
 // random versions Compare tells what leads from the one to the other.
 func TestCompareAndMerge(t *testing.T) {
 	random := rand.New(rand.NewPCG(20270112, 9))
-	for range 3000 {
+	for range many(4000) {
 		old, now := canonical(t, document(random)), canonical(t, document(random))
 		if random.IntN(2) == 0 {
 			now = mutate(t, random, old)
@@ -217,7 +217,7 @@ func mutate(t *testing.T, random *rand.Rand, old string) string {
 func TestSeal(t *testing.T) {
 	signatures := []tufmeta.Signature{{KeyID: "k1", Sig: "00"}, {KeyID: "k2", Sig: ""}}
 	random := rand.New(rand.NewPCG(20270112, 10))
-	for i := range 500 {
+	for i := range many(1000) {
 		text := full
 		if i > 0 {
 			text = canonical(t, document(random))

@@ -160,12 +160,8 @@ func TestUnsorted(t *testing.T) {
 // The digest is the one that package tufmeta and cjson, which go-tuf uses, come
 // to, from canonical bytes and from the published form alike.
 func TestDigestAsOthersDo(t *testing.T) {
-	documents := 50_000
-	if testing.Short() {
-		documents = 2000
-	}
 	random := rand.New(rand.NewPCG(20270112, 6))
-	for range documents {
+	for range many(50_000) {
 		text, err := json.Marshal(document(random))
 		if err != nil {
 			t.Fatal(err)
