@@ -17,6 +17,7 @@ const module = "tufceremony"
 // those before it, and no other. The stages are roster to publish.
 var street = []string{
 	"tufmeta", "durable", "check", "folder", // leaves
+	"stream", // metadata of any size
 	"manifest", "roster", "plan",
 	"quorum", "evidence", "record", "inspect", // what several stages ask
 	"compromise", // what a plan for a revocation is made from
@@ -26,6 +27,7 @@ var street = []string{
 // apart are packages that share no path, though one comes before the other:
 // who checks does not ask who made, and who makes does not ask who checked.
 var apart = map[string][]string{
+	"stream":     {"durable", "check", "folder"},
 	"inspect":    {"plan", "roster", "folder"},
 	"quorum":     {"plan"},
 	"compromise": {"plan", "evidence", "quorum"},

@@ -3,6 +3,7 @@
 //
 //	err := durable.Create("payload/2.root.json", data)  // must not exist
 //	err := durable.Replace("metadata/timestamp.json", data)
+//	err := durable.CreateBy("payload/3.targets.json", func(w io.Writer) error { ... }) // one too large for memory
 //
 // A file is written under a temporary name in the same folder, flushed,
 // renamed, and the folder flushed. The temporary name is fixed, so what a
@@ -16,6 +17,7 @@ package durable
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -36,10 +38,16 @@ var Step = func(act, path string) {}
 // Create writes a new file. Where the name is taken the error is fs.ErrExist
 // and the disk is as it was.
 func Create(path string, data []byte) error {
+	return CreateBy(path, inHalves(data))
+}
+
+// CreateBy writes a new file as Create does, from what fill writes. Where that
+// ends in an error, no file appears.
+func CreateBy(path string, fill func(io.Writer) error) error {
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("writing %q: %w", path, fs.ErrExist)
 	}
-	return write(path, data, renameNew)
+	return write(path, fill, renameNew)
 }
 
 // Ensure writes a new file, or finds it there with the very same content, as
@@ -55,7 +63,7 @@ func Ensure(path string, data []byte) (bool, error) {
 }
 
 // Replace writes a file in the place of the one that has its name, if any.
-func Replace(path string, data []byte) error { return write(path, data, os.Rename) }
+func Replace(path string, data []byte) error { return write(path, inHalves(data), os.Rename) }
 
 // Writable tries whether files can be made in a folder, and leaves none: before
 // something is done that cannot be done twice for nothing.
@@ -64,7 +72,7 @@ func Writable(dir string) error {
 	if err := os.Remove(probe); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("writing into %q: %w", dir, err)
 	}
-	err := fill(probe, make([]byte, 4096))
+	err := create(probe, inHalves(make([]byte, 4096)))
 	if gone := os.Remove(probe); err == nil && gone != nil {
 		err = gone
 	}
@@ -74,7 +82,7 @@ func Writable(dir string) error {
 	return nil
 }
 
-func write(path string, data []byte, rename func(from, to string) error) error {
+func write(path string, fill func(io.Writer) error, rename func(from, to string) error) error {
 	dir, name := filepath.Split(path)
 	temporary := filepath.Join(dir, "."+name+partial)
 	Step("create", path)
@@ -86,7 +94,7 @@ func write(path string, data []byte, rename func(from, to string) error) error {
 			return fmt.Errorf("removing what an earlier run left of %q: %w", path, err)
 		}
 	}
-	if err := fill(temporary, data); err != nil {
+	if err := create(temporary, fill); err != nil {
 		os.Remove(temporary)
 		return fmt.Errorf("writing %q: %w", path, err)
 	}
@@ -118,19 +126,40 @@ func makeFolder(dir string) error {
 	return syncFolder(above)
 }
 
-func fill(path string, data []byte) error {
+func create(path string, fill func(io.Writer) error) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
-	half := len(data) / 2
-	_, err = f.Write(data[:half])
-	Step("write", path)
-	if err == nil {
-		_, err = f.Write(data[half:])
-	}
-	if err == nil {
+	if err = fill(&stepping{File: f}); err == nil {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
+}
+
+// stepping is a file, with a Step after the first part of it was written.
+type stepping struct {
+	*os.File
+	stepped bool
+}
+
+func (s *stepping) Write(data []byte) (int, error) {
+	n, err := s.File.Write(data)
+	if err == nil && !s.stepped {
+		s.stepped = true
+		Step("write", s.Name())
+	}
+	return n, err
+}
+
+// inHalves writes what is in memory, so that there is a step in the middle.
+func inHalves(data []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		half := len(data) / 2
+		if _, err := w.Write(data[:half]); err != nil {
+			return err
+		}
+		_, err := w.Write(data[half:])
+		return err
+	}
 }

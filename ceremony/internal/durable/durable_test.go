@@ -2,6 +2,7 @@ package durable_test
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,6 +23,30 @@ func TestCreate(t *testing.T) {
 	}
 	wantFile(t, file, "first")
 	wantAlone(t, file)
+}
+
+// Where what writes the file ends in an error, nothing is left.
+func TestCreateByFails(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	full := errors.New("no space left on device")
+	err := durable.CreateBy(file, func(w io.Writer) error {
+		_, err := w.Write(make([]byte, 1<<20))
+		return errors.Join(err, full)
+	})
+	if !errors.Is(err, full) || !strings.Contains(err.Error(), file) {
+		t.Errorf("%v", err)
+	}
+	wantNothing(t, file)
+}
+
+func wantNothing(t *testing.T, file string) {
+	t.Helper()
+	if left := beside(t, file); len(left) > 0 {
+		t.Errorf("it leaves %v", left)
+	}
+	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file is there: %v", err)
+	}
 }
 
 // What has the name, whatever it is, is not replaced and not written through.
@@ -100,6 +125,16 @@ func TestKilledAtEachStep(t *testing.T) {
 		write  func(path string, data []byte) error
 	}{
 		{"Create", "-", durable.Create},
+		{"CreateBy", "-", func(path string, data []byte) error {
+			return durable.CreateBy(path, func(w io.Writer) error {
+				for _, c := range data {
+					if _, err := w.Write([]byte{c}); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}},
 		{"Ensure", "-", func(path string, data []byte) error { _, err := durable.Ensure(path, data); return err }},
 		{"Replace nothing", "-", durable.Replace},
 		{"Replace", "what was there before, and is longer", durable.Replace},
@@ -128,7 +163,7 @@ func TestKilledAtEachStep(t *testing.T) {
 					t.Errorf("%s, killed at %s: %s is left, and a reader would take it for a file", writer.name, act, name)
 				}
 			}
-			if err := writer.write(file, []byte("the new content")); err != nil && !(writer.name == "Create" && errors.Is(err, fs.ErrExist) && !old) {
+			if err := writer.write(file, []byte("the new content")); err != nil && !(strings.HasPrefix(writer.name, "Create") && errors.Is(err, fs.ErrExist) && !old) {
 				t.Errorf("%s, killed at %s, and again: %v", writer.name, act, err)
 			}
 			wantFile(t, file, "the new content")

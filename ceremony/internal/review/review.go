@@ -15,6 +15,7 @@
 package review
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -27,6 +28,7 @@ import (
 	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/quorum"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -241,6 +243,9 @@ func (r *reviewer) document(v folder.Version) {
 	d := newDocument(v, payload)
 	signed, err := tufmeta.ParseSigned(payload)
 	if err == nil {
+		err = readAgain(d)
+	}
+	if err == nil {
 		switch v.Role {
 		case "root":
 			d.Changes, err = r.root(v, signed)
@@ -255,6 +260,22 @@ func (r *reviewer) document(v folder.Version) {
 		r.say("JSON-STRICT", v.String(), "%v", err)
 	}
 	r.report.Documents = append(r.report.Documents, d)
+}
+
+// readAgain has a second reader, which goes through the bytes once and builds
+// nothing of them, find that they are canonical too, and of the same digest.
+func readAgain(d Document) error {
+	s := stream.Payload(bytes.NewReader(d.Payload))
+	defer s.Close()
+	for s.Next() {
+	}
+	if err := s.Err(); err != nil {
+		return err
+	}
+	if s.Digest() != d.Digest {
+		return errors.New("two readers of this program disagree on its digest: sign nothing, and report it with the file")
+	}
+	return nil
 }
 
 func newDocument(v folder.Version, signed []byte) Document {

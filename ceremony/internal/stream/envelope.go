@@ -1,0 +1,87 @@
+package stream
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// MaxUnsorted is the largest published file that is read although its members
+// are not sorted. It must be held in memory for that, many times over.
+const MaxUnsorted = 8 << 20
+
+// Envelope reads a file as clients fetch it. White space and escapes may be
+// any that JSON has; what is hashed and what entries show is canonical form.
+// Members of the signed part must be sorted, as canonical form has them and
+// most tools write them. A file of up to MaxUnsorted bytes in which they are
+// not is read by package tufmeta, and its entries are given as sorted.
+func Envelope(f io.ReadSeeker) (*Scanner, error) { return openEnvelope(f, chunkSize) }
+
+func openEnvelope(f io.ReadSeeker, size int) (*Scanner, error) {
+	length, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, fmt.Errorf("reading metadata: %w", err)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("reading metadata: %w", err)
+	}
+	if length > MaxUnsorted {
+		return newScanner(f, outer, size), nil
+	}
+	whole := newScanner(io.LimitReader(f, MaxUnsorted), outer, size)
+	whole.keepAll()
+	if whole.sorted == nil {
+		return whole, nil
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("reading metadata: %w", err)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, MaxUnsorted))
+	if err != nil {
+		return nil, fmt.Errorf("reading metadata: %w", err)
+	}
+	env, err := tufmeta.ParseEnvelope(data)
+	if err != nil {
+		return nil, err
+	}
+	s := newScanner(bytes.NewReader(env.Canonical), Signed, size)
+	s.signatures = env.Signatures
+	return s, nil
+}
+
+// keepAll reads to the end at once, so that it is known whether the members
+// are sorted before anybody sees an entry.
+func (s *Scanner) keepAll() {
+	s.keeps = true
+	kept, names := []Entry{}, []byte(nil)
+	for s.Next() {
+		e := s.entry
+		names = append(names, e.Name...)
+		e.Name = names[len(names)-len(e.Name) : len(names) : len(names)]
+		kept = append(kept, e)
+	}
+	s.kept, s.ended = kept, false
+}
+
+// again gives the entries that were kept.
+func (s *Scanner) again() bool {
+	if len(s.kept) == 0 {
+		s.ended = true
+		return false
+	}
+	s.entry, s.kept = s.kept[0], s.kept[1:]
+	return true
+}
+
+// readSignatures leaves the form of a signature to the package that knows it.
+func (s *Scanner) readSignatures(raw []byte) error {
+	env, err := tufmeta.ParseEnvelope(slices.Concat([]byte(`{"signatures":`), tufmeta.JSON(raw), []byte(`,"signed":{}}`)))
+	if err != nil {
+		return err
+	}
+	s.signatures = env.Signatures
+	return nil
+}
