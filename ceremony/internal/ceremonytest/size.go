@@ -1,6 +1,7 @@
 package ceremonytest
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -12,9 +13,18 @@ import (
 func Wide(t testing.TB, root, targets int) folder.Files {
 	t.Helper()
 	field := func(size int) func(map[string]any) {
-		return func(signed map[string]any) { signed["x-wide"] = strings.Repeat("x", size) }
+		return func(signed map[string]any) { Widen(signed, size) }
 	}
 	return Other(t, field(root), field(targets))
+}
+
+// Widen adds so many bytes to a document, besides those of the fields that it
+// adds always: eight, since no field may be a megabyte long.
+func Widen(signed map[string]any, size int) {
+	const fields = 8
+	for i := range fields {
+		signed[fmt.Sprintf("x-wide-%d", i)] = strings.Repeat("x", (size+i)/fields)
+	}
 }
 
 // Other is what is Trusted with another root and other targets, signed by the

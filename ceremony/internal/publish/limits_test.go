@@ -63,7 +63,7 @@ func (p *place) signer(version int64, meta object, wide int, length bool) {
 	p.t.Helper()
 	signed := object{"_type": "snapshot", "version": version, "meta": meta}
 	if wide > 0 {
-		signed["x-wide"] = strings.Repeat("x", wide)
+		ceremonytest.Widen(signed, wide)
 	}
 	snapshot := signedBy(p.t, signed, "online")
 	p.put(fmt.Sprintf("metadata/%d.snapshot.json", version), snapshot)
