@@ -15,12 +15,7 @@ import (
 // one that is asked by paths, and in a succinct bin two steps down. All of them
 // are signed in one ceremony, by different people.
 func TestClientsFollowDelegations(t *testing.T) {
-	t.Chdir(t.TempDir())
-	env := rehearsalEnv(t.Output())
-	r, err := newRehearsal(env, rehearseOptions{}, env.today(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := staged(t)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {

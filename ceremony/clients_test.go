@@ -110,6 +110,24 @@ func rehearse(t *testing.T, args ...string) string {
 	return dir
 }
 
+// staged is a rehearsal that has come as far as its acts bring it. Its clock is
+// the machine's, which clients go by.
+func staged(t *testing.T, acts ...func(*rehearsal) error) *rehearsal {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	env := rehearsalEnv(t.Output())
+	r, err := newRehearsal(env, rehearseOptions{}, env.today(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, act := range acts {
+		if err := act(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
 func serve(t *testing.T, dir string) string {
 	s := httptest.NewServer(http.FileServer(http.Dir(dir)))
 	t.Cleanup(s.Close)
@@ -195,17 +213,7 @@ func TestClientsDuringPublication(t *testing.T) {
 // which may bring another online key.
 func beforePublication(t *testing.T, online string) *rehearsal {
 	t.Helper()
-	t.Chdir(t.TempDir())
-	env := rehearsalEnv(t.Output())
-	r, err := newRehearsal(env, rehearseOptions{}, env.today(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, act := range []func() error{r.prepare, r.genesis, r.rotationFolder} {
-		if err := act(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	r := staged(t, (*rehearsal).prepare, (*rehearsal).genesis, (*rehearsal).rotationFolder)
 	if name, other := strings.CutSuffix(online, ".pem"); other && name != "online" {
 		public, err := r.onlineKey(name)
 		if err != nil {

@@ -61,14 +61,10 @@ func runDraft(env *environment, dir string) error {
 	if err := unchanged(files, payloads); err != nil {
 		return err
 	}
-	drafted := maps.Clone(files)
-	maps.Copy(drafted, payloads)
-	report, err := review.Review(drafted)
+	report, err := reviewDraft(files, payloads)
 	if err != nil {
 		return err
 	}
-	// This is the draft: that none is on record is no news.
-	report.Results = slices.DeleteFunc(report.Results, func(r check.Result) bool { return r.Check == "RECORD-MISSING" })
 	printResults(env.out, report.Results)
 	printVerdicts(env.out, p, report.Devices)
 	printQuorums(env.out, report)
@@ -76,6 +72,18 @@ func runDraft(env *environment, dir string) error {
 		return draftHint(err, check.Refusals(report.Results))
 	}
 	return writeDraft(env, dir, files, payloads, report)
+}
+
+// reviewDraft reviews payloads that are not written yet. This is the draft: that
+// none is on record is no news.
+func reviewDraft(files, payloads folder.Files) (*review.Report, error) {
+	drafted := maps.Clone(files)
+	maps.Copy(drafted, payloads)
+	report, err := review.Review(drafted)
+	if err == nil {
+		report.Results = slices.DeleteFunc(report.Results, func(r check.Result) bool { return r.Check == "RECORD-MISSING" })
+	}
+	return report, err
 }
 
 // free refuses to draft what was given up, or was signed before in another

@@ -63,12 +63,7 @@ func onTheDayBefore(t *testing.T, name string) (occasion, *rehearsal) {
 	t.Helper()
 	o, err := lookupOccasion(name)
 	must(t, err)
-	t.Chdir(t.TempDir())
-	env := rehearsalEnv(t.Output())
-	r, err := newRehearsal(env, rehearseOptions{}, env.today(), t.TempDir())
-	must(t, err)
-	must(t, o.before(r))
-	return o, r
+	return o, staged(t, o.before)
 }
 
 func acts(t *testing.T, r *rehearsal, list []func(*rehearsal) error) {

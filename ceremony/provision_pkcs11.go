@@ -135,12 +135,10 @@ func (p *hsmProvisioning) again() string {
 // hint says how to go on after an interruption.
 func (p *hsmProvisioning) hint(err error) error {
 	again := "`" + p.again() + "`"
-	var pin *hsm.PINError
+	if told := interrupted(err, again); told != nil {
+		return told
+	}
 	switch {
-	case errors.Is(err, errStopped):
-		return &hinted{errStopped, "run " + again + " again: it goes on from there"}
-	case errors.As(err, &pin):
-		return hint(err, "nothing is tried again by itself; think before you run %s again", again)
 	case errors.Is(err, pkcs11.ErrSOPIN):
 		return hint(err, "nothing is tried again by itself, and a locked SO PIN is opened by nobody; think before you run %s again", again)
 	case errors.Is(err, pkcs11.ErrOwnSOPIN):
@@ -149,8 +147,6 @@ func (p *hsmProvisioning) hint(err error) error {
 		return hint(err, "nobody opens it; if the token holds no key that is needed, wipe it with the tools that came with it")
 	case errors.Is(err, hsm.ErrPINLocked):
 		return hint(err, "the SO PIN sets a new one, with the tools that came with the token; then run %s", again)
-	case errors.Is(err, hsm.ErrRemoved):
-		return hint(err, "insert the device again and run %s: it goes on from there", again)
 	case errors.Is(err, hsm.ErrNoAnswer):
 		return hint(err, "unplug the device, or have its maker's service restarted, and run %s: it looks first at what is there. A device that needs longer: module-timeout in the plan", again)
 	case errors.Is(err, pkcs11.ErrTaken):

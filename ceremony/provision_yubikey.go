@@ -70,14 +70,10 @@ func (p *provisioning) close() error {
 // hint says how to go on after an interruption.
 func (p *provisioning) hint(err error) error {
 	again := fmt.Sprintf("`ceremony token provision %s --token %s --uri \"%s\"`", p.dir, p.name, p.uri)
-	var pin *hsm.PINError
+	if told := interrupted(err, again); told != nil {
+		return told
+	}
 	switch {
-	case errors.Is(err, errStopped):
-		return &hinted{errStopped, "run " + again + " again: it goes on from there"}
-	case errors.As(err, &pin):
-		return hint(err, "nothing is tried again by itself; think before you run %s again", again)
-	case errors.Is(err, hsm.ErrRemoved):
-		return hint(err, "insert the device again and run %s: it goes on from there", again)
 	case (errors.Is(err, hsm.ErrPINLocked) || errors.Is(err, piv.ErrPUKLocked)) && len(p.state.Slots) == 0:
 		return hint(err, "the device holds no key, so nothing is lost: %s", p.wipe())
 	case errors.Is(err, hsm.ErrPINLocked):

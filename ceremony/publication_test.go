@@ -157,19 +157,9 @@ func TestStoppedGenesis(t *testing.T) {
 // heldGenesis is a rehearsal up to the publication of the genesis.
 func heldGenesis(t *testing.T) *rehearsal {
 	t.Helper()
-	t.Chdir(t.TempDir())
-	env := rehearsalEnv(t.Output())
-	r, err := newRehearsal(env, rehearseOptions{}, env.today(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	hold := func() error { return r.hold("genesis", []string{"holder-1", "holder-2", "holder-4"}) }
-	for _, act := range []func() error{r.prepare, r.genesisFolder, hold} {
-		if err := act(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return r
+	return staged(t, (*rehearsal).prepare, (*rehearsal).genesisFolder, func(r *rehearsal) error {
+		return r.hold("genesis", []string{"holder-1", "holder-2", "holder-4"})
+	})
 }
 
 // TestAdmits: a verified rehearsal does not go into a repository whose first

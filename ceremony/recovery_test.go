@@ -69,19 +69,7 @@ func (p *peers) refuse(when string) {
 // first holds a genesis and publishes it.
 func first(t *testing.T) *rehearsal {
 	t.Helper()
-	t.Chdir(t.TempDir())
-	env := rehearsalEnv(t.Output())
-	// Clients go by the machine's clock.
-	r, err := newRehearsal(env, rehearseOptions{}, env.today(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, act := range []func() error{r.prepare, r.genesis} {
-		if err := act(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return r
+	return staged(t, (*rehearsal).prepare, (*rehearsal).genesis)
 }
 
 // revoke makes the folder of a revocation, with the new online key where one is

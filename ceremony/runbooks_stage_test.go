@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -297,21 +296,6 @@ func (p *player) decidePolicy() error {
 		return err
 	}
 	return p.carry("genesis", "holder-1", "genesis")
-}
-
-// lossPlan marks holder-2's token as lost and has the new one take its place.
-func (p *player) lossPlan(text string) (string, error) {
-	text, err := p.marked(text)
-	if err != nil {
-		return "", err
-	}
-	old := regexp.MustCompile(`        key: keys/holder-2\.pem\n(        attestation: .*\n)?`)
-	if len(old.FindAllString(text, -1)) != 1 {
-		return "", errors.New("the plan does not have holder-2's token once")
-	}
-	text = old.ReplaceAllString(text, "${0}        lost: true\n"+p.tokens["holder-2-new"].entry("holder-2-new"))
-	text = regexp.MustCompile(`(keys: \[holder-1, )holder-2\b`).ReplaceAllString(text, "${1}holder-2-new")
-	return replace(text, "waivers: []  # each with check, subject and reason; see `ceremony checks`", waiverText)
 }
 
 func (p *player) give(from, to string) error {

@@ -195,18 +195,13 @@ func (s *sealed) newest(v folder.Version, data []byte) {
 // standby drafts the revocation of one key, or says why there can be none.
 func (s *sealed) standby(env *environment, dir, name string) (made bool, err error) {
 	place := filepath.Join(dir, revoke+name)
-	files, report, err := s.draft(name)
+	files, payloads, report, err := s.draft(name)
 	if err == nil {
 		err = check.Refuse(report.Results)
 	}
 	if err != nil {
 		wrapTo(env.out, "  ", "      ", fmt.Sprintf("none for %s: %v.%s", name, err, remedy(err)))
 		return false, nil
-	}
-	payloads := folder.Files{}
-	for _, payload := range files.Names(folder.Payload) {
-		payloads[payload] = files[payload]
-		delete(files, payload)
 	}
 	if err := writeFolder(place, files); err != nil {
 		return false, err
@@ -250,46 +245,45 @@ func able(report *review.Report) []string {
 }
 
 // draft plans and drafts the revocation of one key. The window, and what the
-// ceremony has waived, are those of the ceremony itself.
-func (s *sealed) draft(name string) (folder.Files, *review.Report, error) {
-	files := maps.Clone(s.trusted)
+// ceremony has waived, are those of the ceremony itself: of its waivers those
+// that are still needed, which a first draft shows.
+func (s *sealed) draft(name string) (files, payloads folder.Files, _ *review.Report, err error) {
+	files = maps.Clone(s.trusted)
 	p := &plan.Plan{
 		Kind: plan.Revocation, Repository: s.plan.Repository, Rehearsal: s.plan.Rehearsal,
 		Opens: s.plan.Opens, Closes: s.plan.Closes, ModuleTimeout: s.plan.ModuleTimeout, Lifetimes: s.plan.Lifetimes,
 	}
 	if err := plan.FillFrom(p, s.root, s.plan, s.plan.Root.Expires, files); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	plan.CarryPolicy(p, s.plan, s.files, files)
 	p.Revoke(&plan.Compromise{Case: "A", Tokens: []string{name}, Why: "standby for the loss of " + name, Standby: true}, false)
-	report, err := drafted(p, files)
+	payloads, report, err := drafted(p, files)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	p.Waivers = slices.DeleteFunc(slices.Clone(s.plan.Waivers), func(w check.Waiver) bool {
 		return !slices.ContainsFunc(report.Results, func(r check.Result) bool { return r.Check == w.Check && r.Subject == w.Subject })
 	})
-	report, err = drafted(p, files)
-	return files, report, err
+	if len(p.Waivers) > 0 {
+		payloads, report, err = drafted(p, files)
+	}
+	return files, payloads, report, err
 }
 
-// drafted puts a plan and its payloads into files, and reviews them.
-func drafted(p *plan.Plan, files folder.Files) (*review.Report, error) {
+// drafted puts a plan into files, makes its payloads, and reviews them.
+func drafted(p *plan.Plan, files folder.Files) (folder.Files, *review.Report, error) {
 	files[folder.Plan] = p.Text()
 	read, err := readPlan(files)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	payloads, err := draft.Payloads(read, files)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	maps.Copy(files, payloads)
-	report, err := review.Review(files)
-	if err == nil { // that it was not drafted before is no news
-		report.Results = slices.DeleteFunc(report.Results, func(r check.Result) bool { return r.Check == "RECORD-MISSING" })
-	}
-	return report, err
+	report, err := reviewDraft(files, payloads)
+	return payloads, report, err
 }
 
 // standbyOf says what a standby revocation is, to those who review, look at or

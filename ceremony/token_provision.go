@@ -175,3 +175,18 @@ func samePublic(a, b any) bool {
 	second, err2 := tufmeta.Fingerprint(b)
 	return err1 == nil && err2 == nil && first == second
 }
+
+// interrupted says how to go on where it is the same on every device; nothing
+// of other errors.
+func interrupted(err error, again string) error {
+	var pin *hsm.PINError
+	switch {
+	case errors.Is(err, errStopped):
+		return &hinted{errStopped, "run " + again + " again: it goes on from there"}
+	case errors.As(err, &pin):
+		return hint(err, "nothing is tried again by itself; think before you run %s again", again)
+	case errors.Is(err, hsm.ErrRemoved):
+		return hint(err, "insert the device again and run %s: it goes on from there", again)
+	}
+	return nil
+}
