@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -19,9 +20,14 @@ func start(args []string, env *environment) int {
 	}
 	finalizeOnSignal()
 	status := run(args, env)
+	ending.Lock()            // a signal that came first ends the program, with its own status
 	_ = pkcs11.FinalizeAll() // what a command has left open; those that matter report it themselves
 	return status
 }
+
+// ending is held by whoever ends the program: a command that is told so by its
+// module must not overtake the signal that was the reason.
+var ending sync.Mutex
 
 // held is how many parts of the program hold signals at the moment, to end in
 // their own way.
@@ -52,6 +58,7 @@ func finalizeOnSignal() {
 			if held.Load() > 0 {
 				continue
 			}
+			ending.Lock()
 			_ = pkcs11.FinalizeAll()
 			status := refused
 			if n, ok := s.(syscall.Signal); ok {

@@ -20,6 +20,15 @@ const generationFactor = 10
 // come back through a channel, and nobody else may look at what f writes. From
 // then on nothing is asked of the module, not even to finalise.
 func ask[T any](m *module, limit time.Duration, f func(cryptoki) (T, error)) (T, error) {
+	if m.registry.stopping.Load() {
+		var nothing T
+		return nothing, errStopped
+	}
+	return askLast(m, limit, f)
+}
+
+// askLast also asks while the program ends.
+func askLast[T any](m *module, limit time.Duration, f func(cryptoki) (T, error)) (T, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.lost != nil {
@@ -59,6 +68,11 @@ func tell(m *module, limit time.Duration, f func(cryptoki) error) error {
 	return err
 }
 
+func (m *module) finalize(limit time.Duration) error {
+	_, err := askLast(m, limit, func(c cryptoki) (struct{}, error) { return struct{}{}, c.Finalize() })
+	return err
+}
+
 func noAnswer(limit time.Duration) error {
 	return fmt.Errorf("%w within %v and was given up; this program asks it nothing more", hsm.ErrNoAnswer, limit)
 }
@@ -71,15 +85,16 @@ func (m *module) givenUp() bool {
 }
 
 // finalizeAll finalises what this process has initialised, and refuses
-// everything that follows. A call that is under way is waited for; the whole
+// everything that follows. A call that is under way is waited for, and nothing
+// overtakes it: whoever asks on and on would keep the lock to himself. The whole
 // takes no longer than patience, since somebody wants the process to end.
 func (r *registry) finalizeAll(patience time.Duration) error {
 	end := time.Now().Add(patience)
+	r.stopping.Store(true)
 	if !lockUntil(&r.mu, end) {
 		return fmt.Errorf("finalising PKCS#11 modules: one is being loaded: %w", noAnswer(patience))
 	}
 	defer r.mu.Unlock()
-	r.stopped = true
 	var first error
 	for _, m := range r.modules {
 		if err := m.stop(end, patience); err != nil && first == nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	p11 "github.com/miekg/pkcs11"
@@ -67,11 +68,11 @@ type identity struct {
 
 // registry holds the modules of this process.
 type registry struct {
-	mu      sync.Mutex
-	modules map[string]*module // by path, without links
-	stopped bool               // the process ends
-	try     func(source, time.Duration) error
-	load    func(source) (cryptoki, error)
+	mu       sync.Mutex
+	modules  map[string]*module // by path, without links
+	stopping atomic.Bool        // the process ends
+	try      func(source, time.Duration) error
+	load     func(source) (cryptoki, error)
 }
 
 var process = registry{try: try, load: load}
@@ -90,7 +91,7 @@ func (r *registry) acquire(s source, limit time.Duration) (*module, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.stopped {
+	if r.stopping.Load() {
 		return nil, fmt.Errorf("loading PKCS#11 module %q: %w", s.path, errStopped)
 	}
 	m := r.modules[resolved]
@@ -146,7 +147,7 @@ func (m *module) release(limit time.Duration) error {
 	if m.users--; m.users > 0 || m.givenUp() {
 		return nil
 	}
-	if err := tell(m, limit, cryptoki.Finalize); err != nil {
+	if err := m.finalize(limit); err != nil {
 		return fmt.Errorf("finalising PKCS#11 module %q: %w", m.source.path, translate(err))
 	}
 	return nil
