@@ -45,6 +45,11 @@ func targets(p *plan.Plan, t *plan.TargetsPlan, files folder.Files) (map[string]
 			return nil, err
 		}
 	}
+	if t.Promotes() {
+		if err := promote(t, signed); err != nil {
+			return nil, err
+		}
+	}
 	mark(p, signed)
 	return signed, nil
 }

@@ -148,7 +148,7 @@ func (r *reviewer) stale(before map[string]wanted, now *tufmeta.Delegations, d *
 		return "", false
 	}
 	keys := inspect.FingerprintsOf(now.Keys, &d.Role)
-	machine = r.machines(keys)
+	machine = r.machines(keys) || r.claimed[d.Name] // developers sign a project's
 	if old := r.old[d.Name]; old != nil && d.Bins == 0 {
 		tally := tufmeta.Count(old.env.Canonical, old.env.Signatures, now.Keys, &d.Role)
 		if tally.Reached() {

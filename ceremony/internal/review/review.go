@@ -84,7 +84,7 @@ func Review(files folder.Files) (*Report, error) {
 	if len(versions) == 0 {
 		return nil, errors.New("reviewing: payload/ is empty, nothing has been drafted")
 	}
-	r := &reviewer{files: files, plan: p, report: &Report{Plan: p, Event: files.Event(), files: files}, old: map[string]*published{}, new: map[string]*tufmeta.Targets{}}
+	r := &reviewer{files: files, plan: p, report: &Report{Plan: p, Event: files.Event(), files: files}, old: map[string]*published{}, new: map[string]*tufmeta.Targets{}, claimed: map[string]bool{}}
 	if err := r.trusted(); err != nil {
 		return nil, err
 	}
@@ -111,6 +111,7 @@ type reviewer struct {
 	oldRootTree    map[string]any
 	old            map[string]*published       // targets and delegated roles in trusted/, the newest of each
 	new            map[string]*tufmeta.Targets // those in payload/
+	claimed        map[string]bool             // delegated roles that are projects of a list
 	newRoot        *tufmeta.Root
 	results        []check.Result
 	trustedResults []check.Result // about published metadata, weighed as such

@@ -37,10 +37,17 @@ func (r *reviewer) targets(v folder.Version, signed map[string]any) ([]Change, e
 			r.delegationsAsPlanned(v, want.Delegations, tree, signed)
 			changed = append(changed, "delegations")
 		}
+		if want.Promotes() {
+			r.projectsAsPlanned(v, want, tree, signed)
+			changed = append(changed, "delegations")
+		}
 	}
 	r.keptFields(v, tree, signed, changed...)
 	r.rehearsal(v, tree, signed)
 	changes := append(r.common(old.Common, targets.Common), fileChanges(tree, signed, old, targets)...)
+	if want := r.promotes(v); want != nil {
+		return append(changes, r.promotionChanges(want, old.Delegations, targets.Delegations)...), nil
+	}
 	return append(changes, r.delegationChanges(old.Delegations, targets.Delegations)...), nil
 }
 
