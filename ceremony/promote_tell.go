@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/projects"
@@ -36,7 +35,7 @@ func (p *promotion) tell(w io.Writer, asJSON bool) error {
 	return printJSON(w, promotionReport{
 		Role: p.section.Name(), Version: p.section.Version, Projects: len(p.section.Claimed()), Keys: l.Keys(),
 		New: l.Count(projects.New), Same: l.Count(projects.Same), Moved: l.Count(projects.Moved), Changed: l.Count(projects.Changed),
-		Withdrawn: slices.Concat([]string{}, p.section.Withdraw), SHA256: p.digest(), Drafted: p.drafted, Findings: slices.Concat([]check.Result{}, p.results),
+		Withdrawn: append([]string{}, p.section.Withdraw...), SHA256: p.digest(), Drafted: p.drafted, Findings: append([]check.Result{}, p.results...),
 	})
 }
 

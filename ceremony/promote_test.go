@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -27,46 +26,37 @@ import (
 
 // developer gives a project's key: always the same for a name, on P-256 for one
 // in ten, and Ed25519 for all others.
-func developer(t *testing.T, project string) crypto.Signer {
-	t.Helper()
+func developer(project string) (crypto.Signer, error) {
 	seed := sha256.Sum256([]byte("developer of " + project))
 	if seed[0]%10 > 0 {
-		return ed25519.NewKeyFromSeed(seed[:])
+		return ed25519.NewKeyFromSeed(seed[:]), nil
 	}
-	private, err := (&rehearsal{seed: seed[:]}).key("developer")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return private
+	return (&rehearsal{seed: seed[:]}).key("developer")
 }
 
-// signsAs has a developer sign what only the two kinds of keys can be told apart
-// for: bytes.
-func signsAs(t *testing.T, private crypto.Signer, data []byte) []byte {
-	t.Helper()
+// signsAs has a developer sign.
+func signsAs(private crypto.Signer, data []byte) ([]byte, error) {
 	if key, ok := private.(*ecdsa.PrivateKey); ok {
 		digest := sha256.Sum256(data)
-		sig, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
-		if err != nil {
-			t.Fatal(err)
-		}
-		return sig
+		return key.Sign(nil, digest[:], crypto.SHA256) // the same each time
 	}
-	return ed25519.Sign(private.(ed25519.PrivateKey), data)
+	return private.Sign(nil, data, crypto.Hash(0))
 }
 
-// claim is what a developer sends: the project with its key, and the proof.
-func claim(t *testing.T, repository, project string) projects.Entry {
-	t.Helper()
-	private := developer(t, project)
+// claimBy is what a developer sends: the project with a key, which may be that of
+// another project's developer, and the proof.
+func claimBy(repository, project, of string) (projects.Entry, error) {
+	private, err := developer(of)
+	if err != nil {
+		return projects.Entry{}, err
+	}
 	der, err := x509.MarshalPKIXPublicKey(private.Public())
 	if err != nil {
-		t.Fatal(err)
+		return projects.Entry{}, err
 	}
-	return projects.Entry{Project: project, Threshold: 1, Paths: []string{"packages/" + project + "/*"}, Keys: []projects.Key{{
-		PEM:   string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
-		Proof: signsAs(t, private, projects.Statement(repository, project, tufmeta.Digest(der))),
-	}}}
+	proof, err := signsAs(private, projects.Statement(repository, project, tufmeta.Digest(der)))
+	key := projects.Key{PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), Proof: proof}
+	return projects.Entry{Project: project, Threshold: 1, Paths: []string{"packages/" + project + "/*"}, Keys: []projects.Key{key}}, err
 }
 
 // projectNames makes up names that nobody mixes up: what differs in one syllable
@@ -86,19 +76,20 @@ func projectNames(from, n int) []string {
 }
 
 // claims writes a list of the projects that developers have claimed.
-func (r *rehearsal) claims(t *testing.T, file string, names ...string) {
-	t.Helper()
+func (r *rehearsal) claims(file string, names ...string) error {
 	var entries []projects.Entry
 	for _, name := range names {
-		entries = append(entries, claim(t, repositoryName, name))
+		e, err := claimBy(repositoryName, name, name)
+		if err != nil {
+			return err
+		}
+		entries = append(entries, e)
 	}
 	text, err := projects.Text(entries)
-	if err == nil {
-		err = durable.Create(filepath.Join(r.dir, "coordinator", file), text)
-	}
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
+	return durable.Create(filepath.Join(r.dir, "coordinator", file), text)
 }
 
 // index holds the genesis of a repository as PEP 480 has it: root, targets, and
@@ -161,12 +152,14 @@ func (r *rehearsal) release(t *testing.T, project string) (target, text string) 
 	target, text = "packages/"+project+"/"+project+"-1.0.tar.gz", "release 1.0 of "+project+"\n"
 	signed := map[string]any{"_type": "targets", "spec_version": tufmeta.SpecVersion, "version": int64(1), "expires": tufmeta.Stamp(r.now.AddDate(0, 6, 0)),
 		"targets": map[string]any{target: map[string]any{"length": int64(len(text)), "hashes": map[string]any{"sha256": tufmeta.Digest([]byte(text))}}}}
-	private := developer(t, project)
+	private, err := developer(project)
+	must(t, err)
 	key, err := tufmeta.NewListedKey(private.Public())
 	must(t, err)
 	role := projects.Role(project)
 	must(t, r.forge("1."+role+".json", signed, func(payload []byte) (tufmeta.Signature, error) {
-		return tufmeta.Signature{KeyID: key.ID, Sig: hex.EncodeToString(signsAs(t, private, payload))}, nil
+		sig, err := signsAs(private, payload)
+		return tufmeta.Signature{KeyID: key.ID, Sig: hex.EncodeToString(sig)}, err
 	}))
 	file := filepath.Join(r.dir, "repository", "targets", "packages", project, tufmeta.Digest([]byte(text))+"."+filepath.Base(target))
 	must(t, durable.Create(file, []byte(text)))
@@ -228,7 +221,7 @@ func TestPromoteThreeTimes(t *testing.T) {
 	r := staged(t, (*rehearsal).prepare, (*rehearsal).index)
 	for i := range 3 {
 		list := fmt.Sprintf("claimed-%d.jsonl", i+1)
-		r.claims(t, list, projectNames(i*each, each)...)
+		must(t, r.claims(list, projectNames(i*each, each)...))
 		must(t, r.promote(int64(i+2), list))
 	}
 	claimed := r.delegations(t, "4.claimed.json")

@@ -126,8 +126,11 @@ func (s shower) one(x pair) []Change {
 	}
 	name := cmp.Or(after.name, before.name)
 	c := scalar("delegation "+name, before.text, after.text)
-	if x.now == nil {
+	switch {
+	case x.now == nil:
 		c.Mark = "-"
+	case x.old != nil:
+		c.Mark = "~" // its keys, where the words are the same
 	}
 	changes := s.r.keyChanges(name, before.keys, after.keys)
 	for i := range changes {
