@@ -134,6 +134,16 @@ func Equal(a, b []byte) bool {
 	return equalReaders(NewReader(a), NewReader(b))
 }
 
+// Matches reports whether a file on disk has these bytes.
+func Matches(path string, data []byte) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	return equalReaders(f, NewReader(data)), nil
+}
+
 // chunk is how much is read at a time, in bytes.
 const chunk = 256 << 10
 
