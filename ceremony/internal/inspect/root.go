@@ -222,17 +222,6 @@ func Text(v any, subject string, ascii bool) []check.Result {
 	return results
 }
 
-// PlainText reports quickly that canonical bytes are of no interest to Text: ASCII,
-// without blanks, escapes and control characters. Of others it says nothing.
-func PlainText(b []byte) bool {
-	for _, c := range b {
-		if c <= ' ' || c >= 0x7f || c == '\\' {
-			return false
-		}
-	}
-	return true
-}
-
 func walk(v any, at string, visit func(at, text string, member bool)) {
 	switch v := v.(type) {
 	case string:

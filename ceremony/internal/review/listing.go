@@ -64,7 +64,7 @@ func (l *listing) add(c stream.Change) {
 }
 
 // marks are those of the kinds, in the order in which they are shown.
-var marks = map[stream.Kind]string{stream.Added: "+", stream.Changed: "~", stream.Removed: "-"}
+var marks = map[stream.Kind]string{stream.Same: "=", stream.Added: "+", stream.Changed: "~", stream.Removed: "-"}
 
 // targetChange says what an entry was and is.
 func targetChange(c stream.Change) (Change, error) {
