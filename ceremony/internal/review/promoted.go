@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/projects"
 	"tufceremony/ceremony/internal/tufmeta"
@@ -143,11 +142,3 @@ func (s shower) one(x pair) []Change {
 
 // developer stands where the plan knows nobody by a key.
 const developer = "a developer of the project"
-
-// promotes gives the plan of a role, where it goes on from its delegations.
-func (r *reviewer) promotes(v folder.Version) *plan.TargetsPlan {
-	if want := r.plan.TargetsRole(v.Role); want != nil && want.Promotes() {
-		return want
-	}
-	return nil
-}
