@@ -77,19 +77,23 @@ func projectNames(from, n int) []string {
 
 // claims writes a list of the projects that developers have claimed.
 func (r *rehearsal) claims(file string, names ...string) error {
-	var entries []projects.Entry
-	for _, name := range names {
-		e, err := claimBy(repositoryName, name, name)
-		if err != nil {
-			return err
-		}
-		entries = append(entries, e)
-	}
-	text, err := projects.Text(entries)
+	text, err := claimsOf(names...)
 	if err != nil {
 		return err
 	}
 	return durable.Create(filepath.Join(r.dir, "coordinator", file), text)
+}
+
+func claimsOf(names ...string) ([]byte, error) {
+	var entries []projects.Entry
+	for _, name := range names {
+		e, err := claimBy(repositoryName, name, name)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	return projects.Text(entries)
 }
 
 // index holds the genesis of a repository as PEP 480 has it: root, targets, and
