@@ -7,6 +7,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"tufceremony/ceremony/internal/ceremonytest"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/projects"
 )
@@ -57,7 +58,7 @@ func claimsCmd(ts *testscript.TestScript, neg bool, args []string) {
 		if !other {
 			of = project
 		}
-		e, err := claimBy(repositoryName, project, of)
+		e, err := ceremonytest.Claim(repositoryName, project, of)
 		ts.Check(err)
 		entries = append(entries, e)
 	}

@@ -2,14 +2,8 @@ package main
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"maps"
 	"os"
@@ -18,46 +12,12 @@ import (
 	"strings"
 	"testing"
 
+	"tufceremony/ceremony/internal/ceremonytest"
 	"tufceremony/ceremony/internal/durable"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/projects"
 	"tufceremony/ceremony/internal/tufmeta"
 )
-
-// developer gives a project's key: always the same for a name, on P-256 for one
-// in ten, and Ed25519 for all others.
-func developer(project string) (crypto.Signer, error) {
-	seed := sha256.Sum256([]byte("developer of " + project))
-	if seed[0]%10 > 0 {
-		return ed25519.NewKeyFromSeed(seed[:]), nil
-	}
-	return (&rehearsal{seed: seed[:]}).key("developer")
-}
-
-// signsAs has a developer sign.
-func signsAs(private crypto.Signer, data []byte) ([]byte, error) {
-	if key, ok := private.(*ecdsa.PrivateKey); ok {
-		digest := sha256.Sum256(data)
-		return key.Sign(nil, digest[:], crypto.SHA256) // the same each time
-	}
-	return private.Sign(nil, data, crypto.Hash(0))
-}
-
-// claimBy is what a developer sends: the project with a key, which may be that of
-// another project's developer, and the proof.
-func claimBy(repository, project, of string) (projects.Entry, error) {
-	private, err := developer(of)
-	if err != nil {
-		return projects.Entry{}, err
-	}
-	der, err := x509.MarshalPKIXPublicKey(private.Public())
-	if err != nil {
-		return projects.Entry{}, err
-	}
-	proof, err := signsAs(private, projects.Statement(repository, project, tufmeta.Digest(der)))
-	key := projects.Key{PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), Proof: proof}
-	return projects.Entry{Project: project, Threshold: 1, Paths: []string{"packages/" + project + "/*"}, Keys: []projects.Key{key}}, err
-}
 
 // projectNames makes up names that nobody mixes up: what differs in one syllable
 // differs in the last one too.
@@ -87,7 +47,7 @@ func (r *rehearsal) claims(file string, names ...string) error {
 func claimsOf(names ...string) ([]byte, error) {
 	var entries []projects.Entry
 	for _, name := range names {
-		e, err := claimBy(repositoryName, name, name)
+		e, err := ceremonytest.Claim(repositoryName, name, name)
 		if err != nil {
 			return nil, err
 		}
@@ -156,13 +116,13 @@ func (r *rehearsal) release(t *testing.T, project string) (target, text string) 
 	target, text = "packages/"+project+"/"+project+"-1.0.tar.gz", "release 1.0 of "+project+"\n"
 	signed := map[string]any{"_type": "targets", "spec_version": tufmeta.SpecVersion, "version": int64(1), "expires": tufmeta.Stamp(r.now.AddDate(0, 6, 0)),
 		"targets": map[string]any{target: map[string]any{"length": int64(len(text)), "hashes": map[string]any{"sha256": tufmeta.Digest([]byte(text))}}}}
-	private, err := developer(project)
+	private, err := ceremonytest.Developer(project)
 	must(t, err)
 	key, err := tufmeta.NewListedKey(private.Public())
 	must(t, err)
 	role := projects.Role(project)
 	must(t, r.forge("1."+role+".json", signed, func(payload []byte) (tufmeta.Signature, error) {
-		sig, err := signsAs(private, payload)
+		sig, err := ceremonytest.SignAs(private, payload)
 		return tufmeta.Signature{KeyID: key.ID, Sig: hex.EncodeToString(sig)}, err
 	}))
 	file := filepath.Join(r.dir, "repository", "targets", "packages", project, tufmeta.Digest([]byte(text))+"."+filepath.Base(target))
@@ -215,6 +175,16 @@ func (r *rehearsal) lists(role string) error {
 	return r.forgeOnline(r.stolenKey("online"), "timestamp", version, "timestamp.json", map[string]any{"snapshot.json": entry})
 }
 
+// The recurring ceremony on a small scale, with keys of each kind: three clients
+// follow it.
+func TestClientsFollowPromotion(t *testing.T) {
+	r := staged(t, (*rehearsal).prepare, (*rehearsal).index)
+	long := strings.Repeat("a-long-name-", 5) + "end"
+	must(t, r.claims("claimed.jsonl", "requests", "numpy", "zope-interface", "timestamp", long))
+	must(t, r.promote(2, "claimed.jsonl"))
+	r.followed(t, versions{Root: 1, Targets: 1}, []string{"go-tuf", "python-tuf", "tuf-js"}, "requests", "numpy", "timestamp", long)
+}
+
 // The recurring ceremony, three times running with 5,000 projects each: what is
 // published afterwards is followed by clients into projects of each of the three.
 func TestPromoteThreeTimes(t *testing.T) {
@@ -232,7 +202,7 @@ func TestPromoteThreeTimes(t *testing.T) {
 	if len(claimed) != 3*each {
 		t.Fatalf("claimed delegates to %d projects", len(claimed))
 	}
-	r.followed(t, versions{1, 0, 0, 1}, []string{"go-tuf", "python-tuf"}, projectNames(17, 1)[0], projectNames(each+each*4/5, 1)[0], projectNames(3*each-1, 1)[0])
+	r.followed(t, versions{Root: 1, Targets: 1}, []string{"go-tuf", "python-tuf"}, projectNames(17, 1)[0], projectNames(each+each*4/5, 1)[0], projectNames(3*each-1, 1)[0])
 }
 
 // delegations are the roles to which a published file delegates.
