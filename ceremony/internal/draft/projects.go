@@ -9,121 +9,160 @@ import (
 
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/projects"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
-// promote goes on from what a role delegates: projects of the plan's list are put
-// in the place of the role that they have or, sorted by role, after all others;
-// those that are withdrawn go. All else stays as it is, in its order.
-func promote(t *plan.TargetsPlan, signed map[string]any) error {
-	before, _ := signed["delegations"].(map[string]any)
-	if _, bins := before["succinct_roles"]; bins {
-		return errors.New("it delegates to succinct bins, beside which TUF has no projects")
-	}
-	m := &merge{keys: map[string]any{}, change: map[string]projects.Entry{}, gone: map[string]string{}, left: map[string]bool{}}
-	if keys, ok := before["keys"].(map[string]any); ok {
-		maps.Copy(m.keys, keys)
-	}
-	for _, e := range t.Claimed() {
-		m.change[e.Role()] = e
-	}
-	for _, project := range t.Withdraw {
-		m.gone[projects.Role(project)] = project
-	}
-	roles, _ := before["roles"].([]any)
-	if err := m.merge(roles); err != nil {
-		return err
-	}
-	delete(signed, "delegations")
-	if len(m.roles) == 0 {
-		return nil
-	}
-	out := map[string]any{}
-	maps.Copy(out, before)
-	out["keys"], out["roles"] = m.keys, m.roles
-	signed["delegations"] = out
-	return nil
-}
-
-type merge struct {
-	keys   map[string]any // key objects by ID
-	roles  []any
+// promotion goes on from what a role delegates: projects of the plan's list are
+// put in the place of the role that they have or, sorted by role, after all
+// others; those that are withdrawn go. All else is copied, in its order.
+type promotion struct {
 	change map[string]projects.Entry // by role; those that are still to come
-	gone   map[string]string         // the same of projects that are withdrawn
-	left   map[string]bool           // key IDs of roles that go or change
+	gone   map[string]bool           // the roles of projects that are withdrawn
+	left   map[string]bool           // key IDs that no role has any more, of roles that go or change
+	fresh  map[string]map[string]any // key objects of the list, by ID
+	none   bool                      // nothing is delegated any more
 }
 
-func (m *merge) merge(roles []any) error {
-	for _, v := range roles {
-		role, _ := v.(map[string]any)
-		name, _ := role["name"].(string)
-		e, changed := m.change[name]
-		switch _, withdrawn := m.gone[name]; {
-		case withdrawn:
-			m.leave(role)
-			delete(m.gone, name)
-		case changed:
-			m.leave(role)
-			delete(m.change, name)
-			if err := m.put(role, e); err != nil {
-				return err
+// promote looks at what was delegated before, and says what changes.
+func promote(t *plan.TargetsPlan, before map[string]any) (*promotion, error) {
+	p := &promotion{change: map[string]projects.Entry{}, gone: map[string]bool{}, left: map[string]bool{}, fresh: map[string]map[string]any{}}
+	for _, e := range t.Claimed() {
+		p.change[e.Role()] = e
+		for _, listed := range e.Keys {
+			key, err := listed.Public()
+			if err != nil {
+				return nil, fmt.Errorf("reading a key of project \"%s\": %w", tufmeta.Printable(e.Project), err)
 			}
-		default:
-			m.roles = append(m.roles, v)
+			p.fresh[key.ID] = key.Object
 		}
 	}
-	if len(m.gone) > 0 {
-		return fmt.Errorf("the plan withdraws \"%s\", to which it does not delegate", strings.Join(slices.Sorted(maps.Values(m.gone)), "\", \""))
+	absent := map[string]string{}
+	for _, project := range t.Withdraw {
+		p.gone[projects.Role(project)], absent[projects.Role(project)] = true, project
 	}
-	for _, name := range slices.Sorted(maps.Keys(m.change)) {
-		if err := m.put(nil, m.change[name]); err != nil {
-			return err
-		}
+	delegations, _ := before["delegations"].(map[string]any)
+	if _, bins := delegations["succinct_roles"]; bins {
+		return nil, errors.New("it delegates to succinct bins, beside which TUF has no projects")
 	}
-	m.dropKeys()
-	return nil
+	roles, _ := delegations["roles"].([]any)
+	p.leave(roles, absent)
+	if len(absent) > 0 {
+		return nil, fmt.Errorf("the plan withdraws \"%s\", to which it does not delegate", strings.Join(slices.Sorted(maps.Values(absent)), "\", \""))
+	}
+	return p, nil
 }
 
-// put writes the role of a project. Of one that it has already, what nobody here
+// leave finds the keys that go, and takes out of absent what is there.
+func (p *promotion) leave(roles []any, absent map[string]string) {
+	stay := len(p.change)
+	for _, v := range roles {
+		name, ids := roleOf(v)
+		_, changes := p.change[name]
+		if !changes && !p.gone[name] {
+			stay++
+			continue
+		}
+		for _, id := range ids {
+			p.left[id] = true
+		}
+		delete(absent, name)
+	}
+	for _, v := range roles {
+		name, ids := roleOf(v)
+		if _, changes := p.change[name]; changes || p.gone[name] {
+			continue
+		}
+		for _, id := range ids {
+			delete(p.left, id)
+		}
+	}
+	p.none = stay == 0
+}
+
+func roleOf(v any) (name string, keyIDs []string) {
+	role, _ := v.(map[string]any)
+	name, _ = role["name"].(string)
+	ids, _ := role["keyids"].([]any)
+	for _, v := range ids {
+		if id, ok := v.(string); ok {
+			keyIDs = append(keyIDs, id)
+		}
+	}
+	return name, keyIDs
+}
+
+// edits are the changes to the keys, or the end of all delegations.
+func (p *promotion) edits() []stream.Edit {
+	if p.none {
+		return []stream.Edit{{In: stream.Signed, Name: "delegations", To: stream.Set(nil)}}
+	}
+	var list []stream.Edit
+	for id, object := range p.fresh {
+		list = append(list, stream.Edit{In: stream.Keys, Name: id, To: func([]byte) ([]byte, error) { return tufmeta.Encode(object) }})
+	}
+	for id := range p.left {
+		if p.fresh[id] == nil {
+			list = append(list, stream.Edit{In: stream.Keys, Name: id, To: stream.Set(nil)})
+		}
+	}
+	return list
+}
+
+// roles gives what stands in the place of a role, or after the last one. Of two
+// of one name only the first is looked at, as clients do.
+func (p *promotion) roles(old []byte) ([][]byte, error) {
+	if old == nil {
+		return p.rest()
+	}
+	text, err := stream.RoleName(old)
+	if err != nil {
+		return nil, err
+	}
+	name := string(text)
+	if p.gone[name] {
+		return nil, nil
+	}
+	e, changes := p.change[name]
+	if !changes {
+		return [][]byte{old}, nil
+	}
+	delete(p.change, name)
+	before, err := tufmeta.ParseCanonical(old)
+	if err != nil {
+		return nil, err
+	}
+	value, err := claim(before, e)
+	return [][]byte{value}, err
+}
+
+func (p *promotion) rest() ([][]byte, error) {
+	var all [][]byte
+	for _, name := range slices.Sorted(maps.Keys(p.change)) {
+		value, err := claim(nil, p.change[name])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, value)
+	}
+	return all, nil
+}
+
+// claim is the role of a project. Of one that it has already, what nobody here
 // knows is carried over.
-func (m *merge) put(before map[string]any, e projects.Entry) error {
+func claim(before any, e projects.Entry) ([]byte, error) {
 	role, ids := map[string]any{}, []any{}
-	maps.Copy(role, before)
+	if object, ok := before.(map[string]any); ok {
+		maps.Copy(role, object)
+	}
 	delete(role, "path_hash_prefixes")
 	for _, listed := range e.Keys {
 		key, err := listed.Public()
 		if err != nil {
-			return fmt.Errorf("reading a key of project \"%s\": %w", tufmeta.Printable(e.Project), err)
+			return nil, err
 		}
-		m.keys[key.ID] = key.Object
 		ids = append(ids, key.ID)
 	}
 	role["name"], role["keyids"], role["threshold"], role["paths"], role["terminating"] = e.Role(), ids, int64(e.Threshold), texts(e.Paths), true
-	m.roles = append(m.roles, role)
-	return nil
-}
-
-func (m *merge) leave(role map[string]any) {
-	ids, _ := role["keyids"].([]any)
-	for _, id := range ids {
-		if text, ok := id.(string); ok {
-			m.left[text] = true
-		}
-	}
-}
-
-// dropKeys takes out the keys that no role has any more, of those that had one.
-func (m *merge) dropKeys() {
-	for _, v := range m.roles {
-		role, _ := v.(map[string]any)
-		ids, _ := role["keyids"].([]any)
-		for _, id := range ids {
-			if text, ok := id.(string); ok {
-				delete(m.left, text)
-			}
-		}
-	}
-	for id := range m.left {
-		delete(m.keys, id)
-	}
+	return tufmeta.Encode(role)
 }
