@@ -50,7 +50,11 @@ func TestMain(m *testing.M) {
 	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
 		panic(err)
 	}
-	testscript.Main(m, map[string]func(){"ceremony": func() { os.Exit(start(os.Args[1:], testSystem())) }})
+	testscript.Main(m, map[string]func(){"ceremony": func() {
+		status := start(os.Args[1:], testSystem())
+		notePeak()
+		os.Exit(status)
+	}})
 }
 
 func testSystem() *environment {
