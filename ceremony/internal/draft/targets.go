@@ -41,7 +41,7 @@ func targets(p *plan.Plan, t *plan.TargetsPlan, files folder.Files) (map[string]
 	}
 	signed["targets"] = list
 	if t.Delegations != nil {
-		if err := delegations(p, t.Delegations, signed); err != nil {
+		if err := delegations(p, t.Delegations, signed, files); err != nil {
 			return nil, err
 		}
 	}
@@ -65,8 +65,12 @@ func entry(f plan.File) map[string]any {
 
 // delegations writes all that a role delegates. Fields that are not known are
 // carried over: of the delegations as a whole, and of a role whose name stays.
-func delegations(p *plan.Plan, want *plan.Delegations, signed map[string]any) error {
+func delegations(p *plan.Plan, want *plan.Delegations, signed map[string]any, files folder.Files) error {
 	old, err := tufmeta.ParseTargets(signed)
+	if err != nil {
+		return err
+	}
+	external, err := plan.ExternalRoots(files)
 	if err != nil {
 		return err
 	}
@@ -87,17 +91,17 @@ func delegations(p *plan.Plan, want *plan.Delegations, signed map[string]any) er
 	delete(out, "roles")
 	delete(out, "succinct_roles")
 	for _, x := range want.Roles {
+		listed, threshold, err := signers(p, x, oldKeys, external)
+		if err != nil {
+			return err
+		}
 		ids := []any{}
-		for _, token := range x.Tokens {
-			key, err := keyFor(&p.Roster, token, oldKeys)
-			if err != nil {
-				return err
-			}
+		for _, key := range listed {
 			keys[key.ID] = key.Object
 			ids = append(ids, key.ID)
 		}
 		role := stays(before, x)
-		role["keyids"], role["threshold"] = ids, int64(x.Threshold)
+		role["keyids"], role["threshold"] = ids, int64(threshold)
 		if x.Bits > 0 {
 			role["bit_length"], role["name_prefix"] = int64(x.Bits), x.Name
 			out["succinct_roles"] = role
