@@ -128,6 +128,7 @@ func printProof(w io.Writer, f *verify.Facts, data []byte) {
 		fmt.Fprintln(w, "  what was signed, SHA-256:")
 		printDigest(w, r.Digest)
 	}
+	printExternals(w, f.Report)
 	printAttested(w, f)
 	lines := 0
 	for _, c := range f.Record {
@@ -135,7 +136,7 @@ func printProof(w io.Writer, f *verify.Facts, data []byte) {
 	}
 	fmt.Fprintln(w)
 	wrapTo(w, "Proved: ", "  ", "which keys signed which bytes, and that the thresholds are reached. go-tuf agrees.")
-	wrapTo(w, "Not proved, only stated by those who sealed: ", "  ", fmt.Sprintf("names, devices that have attested nothing, findings and waivers, and the record (%s in %s).", plural(lines, "act"), plural(len(f.Record), "chain")))
+	wrapTo(w, "Not proved, only stated by those who sealed: ", "  ", fmt.Sprintf("names, devices that have attested nothing, where other repositories' roots were obtained, findings and waivers, and the record (%s in %s).", plural(lines, "act"), plural(len(f.Record), "chain")))
 	if p.Kind == plan.Genesis {
 		wrapTo(w, "", "  ", "A genesis begins with its own root: that the bundle agrees with it proves little. Compare the event ID with minutes that reached you another way.")
 	}
@@ -198,8 +199,9 @@ func proofJSON(f *verify.Facts, data []byte) any {
 		Chain      []int64           `json:"chain"`
 		Roles      []proofRole       `json:"roles"`
 		Devices    []reportDevice    `json:"devices"`
+		Externals  []reportExternal  `json:"externals,omitempty"`
 		Supersedes []plan.Superseded `json:"supersedes,omitempty"`
 		Event      string            `json:"event"`
 		SHA256     string            `json:"sha256"`
-	}{string(f.Report.Plan.Kind), f.Report.Plan.Rehearsal, f.Chain, roles, devicesJSON(f.Report.Devices), f.Report.Plan.Supersedes, f.Report.Event.String(), tufmeta.Digest(data)}
+	}{string(f.Report.Plan.Kind), f.Report.Plan.Rehearsal, f.Chain, roles, devicesJSON(f.Report.Devices), externalsJSON(f.Report.Externals), f.Report.Plan.Supersedes, f.Report.Event.String(), tufmeta.Digest(data)}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // targets drafts targets or a delegated role: both have one form.
-func targets(p *plan.Plan, t *plan.TargetsPlan, files folder.Files) (map[string]any, error) {
+func targets(p *plan.Plan, t *plan.TargetsPlan, files folder.Files, external map[string][]*tufmeta.Root) (map[string]any, error) {
 	signed, err := trusted(files, t.Name())
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func targets(p *plan.Plan, t *plan.TargetsPlan, files folder.Files) (map[string]
 	}
 	signed["targets"] = list
 	if t.Delegations != nil {
-		if err := delegations(p, t.Delegations, signed, files); err != nil {
+		if err := delegations(p, t.Delegations, signed, external); err != nil {
 			return nil, err
 		}
 	}
@@ -65,12 +65,8 @@ func entry(f plan.File) map[string]any {
 
 // delegations writes all that a role delegates. Fields that are not known are
 // carried over: of the delegations as a whole, and of a role whose name stays.
-func delegations(p *plan.Plan, want *plan.Delegations, signed map[string]any, files folder.Files) error {
+func delegations(p *plan.Plan, want *plan.Delegations, signed map[string]any, external map[string][]*tufmeta.Root) error {
 	old, err := tufmeta.ParseTargets(signed)
-	if err != nil {
-		return err
-	}
-	external, err := plan.ExternalRoots(files)
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ type Report struct {
 	Results   []check.Result // weighed, waivers applied
 	Demands   []quorum.Demand
 	Devices   []evidence.Device // of the holders' tokens, in the order of the plan
+	Externals []External        // other repositories, in the order of the plan
 	files     folder.Files
 }
 
@@ -77,6 +78,9 @@ func Review(files folder.Files) (*Report, error) {
 	if err := p.LoadLists(files); err != nil {
 		return nil, err
 	}
+	if err := p.CheckExternals(files); err != nil {
+		return nil, err
+	}
 	versions, err := files.Versions(folder.Payload)
 	if err != nil {
 		return nil, err
@@ -88,6 +92,9 @@ func Review(files folder.Files) (*Report, error) {
 	if err := r.trusted(); err != nil {
 		return nil, err
 	}
+	if err := r.externals(); err != nil {
+		return nil, err
+	}
 	r.expected(versions)
 	for _, v := range versions {
 		r.document(v)
@@ -95,6 +102,7 @@ func Review(files folder.Files) (*Report, error) {
 	r.evidence()
 	r.people()
 	r.delegated()
+	r.externalsUsed()
 	r.limits()
 	r.revoked()
 	aborted := r.event()
@@ -112,6 +120,7 @@ type reviewer struct {
 	old            map[string]*published       // targets and delegated roles in trusted/, the newest of each
 	new            map[string]*tufmeta.Targets // those in payload/
 	newRoot        *tufmeta.Root
+	foreign        foreign
 	results        []check.Result
 	trustedResults []check.Result // about published metadata, weighed as such
 }
