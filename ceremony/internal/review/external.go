@@ -114,7 +114,7 @@ func (r *reviewer) external(x *External, versions []folder.Version) {
 	}
 	for i, l := range roots.Links {
 		if l.Name != given[i].Name {
-			r.chain(x, "%s says that it is root %d", tufmeta.Printable(given[i].Name), l.Root.Version)
+			r.chain(x, "%s says that it is root %d", tufmeta.Printable(l.Name), l.Root.Version)
 			return
 		}
 		if tufmeta.IsRehearsal(l.Envelope.Signed) && !r.plan.Rehearsal {
