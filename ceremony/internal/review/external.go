@@ -102,7 +102,7 @@ func (r *reviewer) external(x *External, versions []folder.Version) {
 	if versions[0].Version != x.Root {
 		r.chain(x, "the plan believes root %d, and the first in external/%s is root %d", x.Root, x.Name, versions[0].Version)
 	} else if digest := tufmeta.Digest(first.Data); digest != x.SHA256 {
-		r.chain(x, "the SHA-256 of root %d, the first, is %s, and the plan believes %s", x.Root, digest, x.SHA256)
+		r.chain(x, "the SHA-256 of root %d, the first, is %s…, and the plan believes %s…", x.Root, digest[:16], x.SHA256[:16])
 	}
 	roots, err := inspect.Chain(given, r.plan.Closes)
 	if err != nil {
