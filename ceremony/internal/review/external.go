@@ -10,7 +10,6 @@ import (
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/plan"
-	"tufceremony/ceremony/internal/quorum"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -292,13 +291,9 @@ func (r *reviewer) withForeign(before map[string]*tufmeta.Key, want *plan.Delega
 
 // externalsUsed wants something to ask for the keys of each other repository. A
 // delegation that the plan leaves as it is may have those of an earlier root.
-func (r *reviewer) externalsUsed() {
+func (r *reviewer) externalsUsed(published map[string]*tufmeta.Targets) {
 	if len(r.plan.Externals) == 0 {
 		return
-	}
-	published, err := quorum.Published(r.files)
-	if err != nil {
-		return // which the documents have said
 	}
 	used := map[string]bool{}
 	for _, by := range slices.Sorted(maps.Keys(published)) {
