@@ -31,6 +31,9 @@ type external struct {
 	Source string `yaml:"source"`
 }
 
+// maxExternal is how many bytes a root may have for any client to take it.
+const maxExternal = 512_000
+
 var (
 	externalName   = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,39}$`)
 	externalSource = regexp.MustCompile(`^[^"]{1,200}$`)
@@ -80,6 +83,11 @@ func (p *Plan) CheckExternals(files folder.Files) error {
 		if len(there[x.Name]) == 0 {
 			return &Error{Field: fmt.Sprintf("externals[%d].name", i), Problem: fmt.Sprintf("is %q, and the folder has no external/%s", x.Name, x.Name),
 				Remedy: fmt.Sprintf("put its roots there, as VERSION.root.json, from the one that was obtained to the newest: `ceremony init --external %s=FILE` does", x.Name)}
+		}
+		for _, v := range there[x.Name] {
+			if file := folder.ExternalFile(x.Name, v.Version); len(files[file]) > maxExternal {
+				return &Error{Field: fmt.Sprintf("externals[%d].name", i), Problem: fmt.Sprintf("is %q, and %s has %d bytes: clients take no root above %d", x.Name, file, len(files[file]), maxExternal), Remedy: "get the file again from where it is published"}
+			}
 		}
 		delete(there, x.Name)
 	}

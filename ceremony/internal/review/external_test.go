@@ -106,6 +106,7 @@ func TestExternalFiles(t *testing.T) {
 	}{
 		{`externals[0].name: is "theirs", and the folder has no external/theirs`, func(files folder.Files) { delete(files, "external/theirs/1.root.json") }},
 		{`does not have "others", and the folder has roots in external/others`, func(files folder.Files) { files["external/others/1.root.json"] = nil }},
+		{"external/theirs/1.root.json has 512001 bytes: clients take no root above 512000", func(files folder.Files) { files["external/theirs/1.root.json"] = make([]byte, 512_001) }},
 		{`file "external/theirs/2.targets.json"`, func(files folder.Files) { files["external/theirs/2.targets.json"] = nil }},
 		{`file "external/1.root.json"`, func(files folder.Files) { files["external/1.root.json"] = nil }},
 	} {
@@ -270,4 +271,3 @@ func trustedExternal(t *testing.T) folder.Files {
 	sealed := c.Seal()
 	return folder.Files{"trusted/1.root.json": sealed["trusted/1.root.json"], "trusted/2.targets.json": sealed["metadata/2.targets.json"]}
 }
-
