@@ -146,6 +146,9 @@ func (p *Plan) Importers(files folder.Files) (Importers, error) {
 
 // Of gives the name of the other repository, or nothing.
 func (i Importers) Of(keys map[string]*tufmeta.Key, role *tufmeta.Role) string {
+	if len(i) == 0 {
+		return ""
+	}
 	return i[tufmeta.SignersText(keys, role)]
 }
 
