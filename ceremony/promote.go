@@ -31,7 +31,7 @@ func promoteCommand(env *environment) *cobra.Command {
 	var o promoteOptions
 	c := &cobra.Command{
 		Use:   "promote DIR --projects FILE",
-		Short: "judge a list of projects, and draft the role that is to delegate to them",
+		Short: "take claimed projects into the role that delegates to them",
 		Long: `promote takes the projects that developers have claimed since the last ceremony, with
 their keys and their proofs that the keys are theirs, into the role that delegates to
 projects (PEP 480 calls it claimed). It says what is wrong with the list: names that are

@@ -192,7 +192,7 @@ func (r *reviewer) keysOfProjects(v folder.Version, was, now *delegates) {
 			mismatch(id, "is one that no delegation uses")
 		case known && !reflect.DeepEqual(before, now.keys[id]):
 			mismatch(id, "is not as in the trusted version")
-		case !known && !asListed(id, now.keys[id]):
+		case !known && !ofList(id, now.keys[id]):
 			mismatch(id, "is not written as a key of a list is")
 		}
 	}
@@ -203,9 +203,9 @@ func (r *reviewer) keysOfProjects(v folder.Version, was, now *delegates) {
 	}
 }
 
-// asListed is asWritten for the keys that others sign with, fields that nobody
+// ofList is asWritten for the keys that others sign with, fields that nobody
 // knows included.
-func asListed(id string, v any) bool {
+func ofList(id string, v any) bool {
 	object, _ := v.(map[string]any)
 	key := tufmeta.ParseKey(id, object)
 	if key.Err != nil {
