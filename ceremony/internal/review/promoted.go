@@ -94,7 +94,7 @@ func (s shower) ends(list []pair) []Change {
 	changes := []Change{{Mark: "+", What: "delegations new", New: strconv.Itoa(len(list))}}
 	for i, x := range list {
 		if i == shownEnds && len(list) > 2*shownEnds {
-			changes = append(changes, Change{Mark: "+", What: "delegations between", New: fmt.Sprintf("%d not shown", len(list)-2*shownEnds)})
+			changes = append(changes, Change{Mark: "+", What: "delegations between", New: fmt.Sprintf("%d more, found with --grep", len(list)-2*shownEnds)})
 		}
 		if i < shownEnds || i >= len(list)-shownEnds {
 			changes = append(changes, s.one(x)...)
@@ -108,7 +108,7 @@ func (s shower) most(mark, what string, list []pair) []Change {
 	var changes []Change
 	for i, x := range list {
 		if i == shownMost {
-			return append(changes, Change{Mark: mark, What: "delegations " + what, New: fmt.Sprintf("%d more, not shown", len(list)-i)})
+			return append(changes, Change{Mark: mark, What: "delegations " + what, New: fmt.Sprintf("%d more, found with --grep", len(list)-i)})
 		}
 		changes = append(changes, s.one(x)...)
 	}

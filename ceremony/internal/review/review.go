@@ -193,7 +193,7 @@ func (r *reviewer) readTargets(name string, v folder.Version) error {
 	if err != nil {
 		return err
 	}
-	targets, err := tufmeta.ParseTargets(head.Signed)
+	targets, err := head.Role()
 	if err != nil {
 		return err
 	}
@@ -262,7 +262,7 @@ func (r *reviewer) document(v folder.Version) {
 		case "snapshot", "timestamp":
 			err = fmt.Errorf("no role \"%s\" is signed in this ceremony", v.Role)
 		default:
-			d.Changes, err = r.targets(d, head.Signed)
+			d.Changes, err = r.targets(d, head)
 		}
 		r.results = append(r.results, inspect.Bins(v.Role, head.Signed)...)
 	}

@@ -9,14 +9,15 @@ import (
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
 // targets checks a payload of targets, or of a delegated role, against plan and
 // trusted metadata.
-func (r *reviewer) targets(d Document, signed map[string]any) ([]Change, error) {
-	v := d.Version
-	targets, err := tufmeta.ParseTargets(signed)
+func (r *reviewer) targets(d Document, head *stream.Head) ([]Change, error) {
+	v, signed := d.Version, head.Signed
+	targets, err := head.Role()
 	if err != nil {
 		return nil, err
 	}

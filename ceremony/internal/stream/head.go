@@ -19,6 +19,17 @@ import (
 type Head struct {
 	*tufmeta.Envelope
 	Targets int // how many it lists
+
+	once  sync.Once
+	role  *tufmeta.Targets
+	fault error
+}
+
+// Role gives what a file of targets, or of a delegated role, says, read once: it
+// may delegate to half a million projects, each with a key. Nobody changes it.
+func (h *Head) Role() (*tufmeta.Targets, error) {
+	h.once.Do(func() { h.role, h.fault = tufmeta.ParseTargets(h.Signed) })
+	return h.role, h.fault
 }
 
 // ReadEnvelope reads a file as clients fetch it. What is large must have sorted
