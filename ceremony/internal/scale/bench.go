@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,8 +65,13 @@ func (b *bench) size(name, dir string) error {
 	if err != nil {
 		return err
 	}
-	if o, err := b.start(exec.Command(self, "make", name, dir)); err != nil || o.failure != "" {
-		return errors.Join(err, fmt.Errorf("making files: %s: %s", o.failure, o.message))
+	maker := *b
+	maker.limits.time, maker.limits.memory = 24*time.Hour, math.MaxInt64
+	switch o, err := maker.start(exec.Command(self, "make", name, dir)); {
+	case err != nil:
+		return err
+	case o.failure != "":
+		return fmt.Errorf("making files: %s: %s", o.failure, o.message)
 	}
 	info, err := os.Stat(filepath.Join(dir, payloadFile))
 	if err != nil {
@@ -153,6 +159,7 @@ func (b *bench) once(dir, tool, work string) (outcome, []float64, error) {
 
 // process gives the process for a row, and whether it measures by itself.
 func (b *bench) process(dir, tool, work string) (c *exec.Cmd, within bool, err error) {
+	again := fmt.Sprint(b.limits.again.Seconds())
 	switch {
 	case work == "sha256sum":
 		if _, err := exec.LookPath("sha256sum"); err != nil {
@@ -163,12 +170,12 @@ func (b *bench) process(dir, tool, work string) (c *exec.Cmd, within bool, err e
 		if _, err := os.Stat(b.python); err != nil {
 			return nil, false, errors.New("python-tuf is not there: scripts/peers installs it")
 		}
-		c := exec.Command(b.python, "-", work, dir, fmt.Sprint(budget.Seconds()))
+		c := exec.Command(b.python, "-", work, dir, again)
 		c.Stdin = strings.NewReader(peer)
 		return c, true, nil
 	}
 	self, err := os.Executable()
-	return exec.Command(self, "work", tool, work, dir), true, err
+	return exec.Command(self, "work", tool, work, dir, again), true, err
 }
 
 // command runs one of ceremony's commands in the folder of a size.

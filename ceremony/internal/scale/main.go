@@ -22,8 +22,8 @@ func run(args []string, out, log io.Writer) int {
 	switch {
 	case len(args) == 3 && args[0] == "make":
 		err = makeFiles(args[1], args[2])
-	case len(args) == 4 && args[0] == "work":
-		err = doWork(args[1], args[2], args[3], out)
+	case len(args) == 5 && args[0] == "work":
+		err = doWork(args[1], args[2], args[3], args[4], out)
 	default:
 		err = benchmark(args, out, log)
 	}
@@ -51,6 +51,7 @@ type limits struct {
 	time   time.Duration
 	memory int64 // bytes
 	starts int   // how many processes are started for a row
+	again  time.Duration
 }
 
 func parse(args []string, log io.Writer) (options, error) {
@@ -69,6 +70,7 @@ func parse(args []string, log io.Writer) (options, error) {
 	f.DurationVar(&o.limits.time, "time", 10*time.Minute, "end a process after this `time`")
 	f.Int64Var(&megabytes, "memory", 12_000, "end a process that takes more than so many `megabytes`")
 	f.IntVar(&o.limits.starts, "starts", 3, "start so many `processes` for a row")
+	f.DurationVar(&o.limits.again, "again", 500*time.Millisecond, "repeat the work within a process until so much `time` is over")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}

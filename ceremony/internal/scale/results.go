@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -176,12 +177,6 @@ func figure(x float64) string {
 		return "-"
 	case x >= 100:
 		return thousands(int(math.Round(x)))
-	case x >= 10:
-		return fmt.Sprintf("%.1f", x)
-	case x >= 1:
-		return fmt.Sprintf("%.2f", x)
-	case x >= 0.0995:
-		return fmt.Sprintf("%.3f", x)
 	}
-	return fmt.Sprintf("%.5f", x)
+	return strconv.FormatFloat(x, 'f', int(2-math.Floor(math.Log10(x))), 64)
 }

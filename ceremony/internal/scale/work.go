@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"time"
 )
 
@@ -20,9 +21,6 @@ type report struct {
 	Peak    int64     `json:"peak"`    // bytes, after the first run; 0 where the system does not tell
 }
 
-// budget is for how long a process repeats its work.
-const budget = 500 * time.Millisecond
-
 // work is what is measured within a process of this program, by tool and work.
 var work = map[string]map[string]func(dir string) error{
 	limit:  {"sha256": hashAlone, "signature": signAlone, "signatures": verifyAlone},
@@ -30,24 +28,29 @@ var work = map[string]map[string]func(dir string) error{
 	goTUF:  {"parse": goParse, "draft": goDraft, "review": goReview, "sign": goSign, "verify": goVerify},
 }
 
-// doWork does some work on the files in a folder, and says what it took.
-func doWork(tool, name, dir string, out io.Writer) error {
+// doWork does some work on the files in a folder, again and again for as many
+// seconds as again says, and says what it took.
+func doWork(tool, name, dir, again string, out io.Writer) error {
+	budget, err := strconv.ParseFloat(again, 64)
+	if err != nil {
+		return err
+	}
 	do, ok := work[tool][name]
 	if !ok {
 		return fmt.Errorf("measuring: there is no work %s/%s", tool, name)
 	}
 	var r report
-	for total := time.Duration(0); r.Seconds == nil || total < budget; {
+	for total := 0.0; r.Seconds == nil || total < budget; {
 		runtime.GC() // what the run before has left is not this one's
 		start := time.Now()
 		if err := do(dir); err != nil {
 			return fmt.Errorf("measuring %s/%s: %w", tool, name, err)
 		}
-		took := time.Since(start)
+		took := time.Since(start).Seconds()
 		if r.Seconds == nil {
 			r.Peak = peakHere()
 		}
-		r.Seconds, total = append(r.Seconds, took.Seconds()), total+took
+		r.Seconds, total = append(r.Seconds, took), total+took
 	}
 	return json.NewEncoder(out).Encode(r)
 }
