@@ -339,9 +339,5 @@ func (i *inspection) json() inspectReport {
 
 // texts judges the text of a file, of its targets too.
 func (o *other) texts() []check.Result {
-	results := inspect.Text(o.env.Signed, o.common.Type, false)
-	if o.common.Type != "targets" {
-		return results
-	}
-	return append(results, inspect.TargetTexts(o.data, o.common.Type)...)
+	return append(inspect.Text(o.env.Signed, o.common.Type, false), inspect.TargetTexts(o.data, o.common.Type)...)
 }
