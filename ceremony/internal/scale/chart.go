@@ -11,7 +11,7 @@ import (
 // reader's, and no font.
 const (
 	chartWidth  = 800
-	chartHeight = 690
+	chartHeight = 650
 	panelWidth  = 320
 	panelHeight = 220
 	mostDecades = 4
@@ -22,7 +22,7 @@ var panels = []struct {
 	goal float64 // times SHA-256 alone
 	x, y float64 // of the upper left corner
 }{
-	{"draft", 0, 60, 90}, {"review", goalReview, 450, 90}, {"sign", goalSign, 60, 400}, {"verify", goalVerify, 450, 400},
+	{"draft", 0, 68, 90}, {"review", goalReview, 468, 90}, {"sign", goalSign, 68, 390}, {"verify", goalVerify, 468, 390},
 }
 
 // lines are what the tools look like: not by colour alone.
@@ -93,7 +93,7 @@ func (r *results) panel(d *drawing, work string, goal, x, y float64) {
 	if goal > 0 {
 		at := y + height(goal)
 		d.add(`<path class="goal" d="M%g %.1fh%d"/>`, x, at, panelWidth)
-		d.add(`<text x="%d" y="%.1f" text-anchor="end">goal %g×</text>`, int(x)+panelWidth, at-4, goal)
+		d.add(`<text x="%g" y="%.1f" text-anchor="end">goal %g×</text>`, x-6, at+4, goal)
 	}
 	for i, s := range r.Sizes {
 		d.add(`<text x="%.1f" y="%g" text-anchor="middle">%s</text>`, x+r.across(i), y+panelHeight+18, short(s))

@@ -5,7 +5,7 @@
 //	scale [-sizes LIST] [-only LIST] [-keep]   # measures, and writes docs/scale.*
 //	scale -page                                # writes the page and the chart anew from docs/scale.json
 //
-// Each measurement is a process of its own, so that its peak of memory is its
+// Each row is a process of its own, so that its peak of memory is its
 // own. It does its work once, which the peak is taken from, and again for as
 // long as is left of half a second; three such processes are started, and the
 // median of all runs counts. What takes too long or too much memory is ended,

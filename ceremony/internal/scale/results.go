@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -105,10 +106,16 @@ func (r *results) addSize(s sized) {
 	i := slices.IndexFunc(r.Sizes, func(have sized) bool { return have.Name == s.Name })
 	if i < 0 {
 		r.Sizes = append(r.Sizes, s)
-		return
+	} else {
+		r.Sizes[i] = s
 	}
-	r.Sizes[i] = s
+	slices.SortStableFunc(r.Sizes, func(a, b sized) int {
+		return cmp.Or(cmp.Compare(a.order(), b.order()), cmp.Compare(a.Entries, b.Entries))
+	})
 }
+
+// order is that of the tables: targets by their number, then the others.
+func (s sized) order() int { return slices.Index([]string{"bins", "claimed"}, s.Name) }
 
 // set puts a row in, in the place of an earlier one.
 func (r *results) set(n row) {

@@ -3,10 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -34,6 +38,42 @@ func TestPage(t *testing.T) {
 		have, err := os.ReadFile(filepath.Join(docs, name))
 		if err != nil || !bytes.Equal(have, want) {
 			t.Errorf("docs/%s is not what scale.json comes to (%v): scripts/bench-scale --page writes it anew", name, err)
+		}
+	}
+}
+
+// The chart is well-formed, has a mark for each figure, and its text can be
+// read.
+func TestChart(t *testing.T) {
+	r, err := readResults(filepath.Join(docs, "scale.json"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chart := r.chart()
+	d := xml.NewDecoder(bytes.NewReader(chart))
+	for {
+		if _, err := d.Token(); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	marks := len(lines) // of the legend
+	for _, s := range r.Sizes {
+		for _, p := range panels {
+			for _, l := range lines {
+				if row, ok := r.get(s.Name, l.tool, p.work); ok || row.Failure != "" {
+					marks++
+				}
+			}
+		}
+	}
+	if have := bytes.Count(chart, []byte(" transform=")) + bytes.Count(chart, []byte("l8 8m0 -8l-8 8")); have != marks {
+		t.Errorf("%d marks for %d figures", have, marks)
+	}
+	for _, m := range regexp.MustCompile(`([0-9]+)px`).FindAllSubmatch(chart, -1) {
+		if size, _ := strconv.Atoi(string(m[1])); size < 11 {
+			t.Errorf("text of %s px", m[1])
 		}
 	}
 }
