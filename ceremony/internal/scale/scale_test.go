@@ -19,6 +19,11 @@ import (
 const asProgram = "SCALE_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
+	// A program that is built with the race detector sleeps for a second when
+	// it ends, and dozens are started here.
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
+		panic(err)
+	}
 	if os.Getenv(asProgram) != "" {
 		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 	}
