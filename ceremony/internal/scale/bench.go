@@ -133,7 +133,7 @@ func (b *bench) row(size, dir, tool, work string) error {
 	}
 	b.results.set(r)
 	b.say("%-8s %s", size, r)
-	return nil
+	return b.results.write(b.output) // a run takes an hour, and may be stopped
 }
 
 // once starts a process for a row. What it is given is in the page cache.

@@ -95,7 +95,6 @@ func benchmark(args []string, out, log io.Writer) error {
 			return err
 		}
 	}
-	r.multiply()
 	if err := r.write(o.output); err != nil {
 		return err
 	}

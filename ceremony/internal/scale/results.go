@@ -151,6 +151,7 @@ func (r *results) multiply() {
 
 // write writes the figures, and what is made of them.
 func (r *results) write(dir string) error {
+	r.multiply()
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
