@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -60,10 +61,42 @@ func (m *mapping) sum(hash crypto.Hash, data []byte, at int64) []byte {
 		return slices.Clone(sum)
 	}
 	h := hash.New()
-	if _, err := io.CopyBuffer(h, io.NewSectionReader(m.file, at, int64(len(data))), make([]byte, chunk)); err != nil {
+	if _, err := io.CopyBuffer(h, m.reader(at, int64(len(data))), make([]byte, chunk)); err != nil {
 		h.Reset() // our own file on the system's disk: the mapping is all that is left to try
 		h.Write(data)
 	}
 	m.sums[key] = h.Sum(nil)
 	return slices.Clone(m.sums[key])
+}
+
+// watcher is told how many bytes of how many a pass over a large file has read.
+var watcher atomic.Pointer[func(done, size int64)]
+
+// Watch has somebody told of each part that is read of a large file: how many
+// bytes of how many. It may be called from several goroutines.
+func Watch(tell func(done, size int64)) { watcher.Store(&tell) }
+
+func (m *mapping) reader(at, size int64) io.ReadSeeker {
+	return watch(io.NewSectionReader(m.file, at, size), size)
+}
+
+func watch(r io.ReadSeeker, size int64) io.ReadSeeker {
+	if tell := watcher.Load(); tell != nil && size > Held {
+		return &watched{r, size, *tell}
+	}
+	return r
+}
+
+type watched struct {
+	io.ReadSeeker
+	size int64
+	tell func(done, size int64)
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadSeeker.Read(p)
+	if at, unknown := w.Seek(0, io.SeekCurrent); unknown == nil {
+		w.tell(at, w.size)
+	}
+	return n, err
 }

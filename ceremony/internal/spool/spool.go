@@ -35,11 +35,12 @@ func ReadFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || info.Size() <= Held {
+	info, err := f.Stat()
+	if err != nil || info.Size() <= Held {
 		return io.ReadAll(f)
 	}
 	return Create(func(w io.Writer) error {
-		_, err := io.Copy(w, f)
+		_, err := io.CopyBuffer(w, watch(f, info.Size()), make([]byte, chunk))
 		return err
 	})
 }
@@ -102,7 +103,7 @@ func (w *Writer) Abandon() {
 // NewReader reads data from its beginning.
 func NewReader(data []byte) io.ReadSeeker {
 	if m, at := find(data); m != nil {
-		return io.NewSectionReader(m.file, at, int64(len(data)))
+		return m.reader(at, int64(len(data)))
 	}
 	return bytes.NewReader(data)
 }
@@ -141,7 +142,7 @@ func Matches(path string, data []byte) (bool, error) {
 		return false, err
 	}
 	defer f.Close()
-	return equalReaders(f, NewReader(data)), nil
+	return equalReaders(f, NewReader(data)), nil // which is watched
 }
 
 // chunk is how much is read at a time, in bytes.

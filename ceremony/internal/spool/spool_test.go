@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -148,5 +149,30 @@ func TestNothingLeft(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Error(left, err)
+	}
+}
+
+// Whoever watches is told of each part, up to the end, of large files alone.
+func TestWatch(t *testing.T) {
+	defer watcher.Store(nil)
+	small, large := write(t, content(Held)), write(t, content(Held+3*chunk))
+	var told []int64
+	Watch(func(done, size int64) {
+		if size != Held+3*chunk {
+			t.Errorf("told of a file of %d bytes", size)
+		}
+		told = append(told, done)
+	})
+	if _, err := ReadFile(small); err != nil || len(told) > 0 {
+		t.Error(err, told)
+	}
+	data, err := ReadFile(large)
+	if err != nil || len(told) < 3 || !slices.IsSorted(told) || told[len(told)-1] != Held+3*chunk {
+		t.Error(err, told)
+	}
+	told = nil
+	Sum(crypto.SHA256, data)
+	if runtime.GOOS == "linux" && (len(told) < 3 || told[len(told)-1] != Held+3*chunk) {
+		t.Error(told)
 	}
 }
