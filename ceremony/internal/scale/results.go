@@ -149,9 +149,21 @@ func (r *results) multiply() {
 	}
 }
 
+// place is where a row stands among others.
+func (r *results) place(n row) []int {
+	size := slices.IndexFunc(r.Sizes, func(s sized) bool { return s.Name == n.Size })
+	for i, of := range rows {
+		if of.tool == n.Tool {
+			return []int{size, i, slices.Index(of.works, n.Work)}
+		}
+	}
+	return []int{size}
+}
+
 // write writes the figures, and what is made of them.
 func (r *results) write(dir string) error {
 	r.multiply()
+	slices.SortStableFunc(r.Rows, func(a, b row) int { return slices.Compare(r.place(a), r.place(b)) })
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
