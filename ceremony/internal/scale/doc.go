@@ -8,7 +8,8 @@
 // Each row is a process of its own, so that its peak of memory is its
 // own. It does its work once, which the peak is taken from, and again for as
 // long as is left of half a second; three such processes are started, and the
-// median of all runs counts. What takes too long or too much memory is ended,
+// shortest run counts: whatever else a machine does makes a run longer, and none
+// shorter. What takes too long or too much memory is ended,
 // and its row says so.
 //
 // The files are made here and always the same, but for the days in plan.yaml,

@@ -116,7 +116,7 @@ func spread(r *results, tool, work string) verdict {
 		case !ok || bytes == 0:
 			return verdict{}
 		}
-		cost := row.Seconds * 1e9 / float64(bytes)
+		cost := (row.Seconds - r.constant(size, tool, work)) * 1e9 / float64(bytes)
 		if least == 0 || cost < least {
 			least = cost
 		}
@@ -125,6 +125,22 @@ func spread(r *results, tool, work string) verdict {
 	}
 	apart := most/least - 1
 	return verdict{fmt.Sprintf("%.0f %% (%s ns a byte)", 100*apart, strings.Join(each, ", ")), apart <= goalSpread}
+}
+
+// constant is what work takes whatever the size: its signatures, and the start
+// of the program where it is a command.
+func (r *results) constant(size, tool, work string) float64 {
+	own, start := row{}, row{}
+	switch work {
+	case "sign":
+		own, _ = r.get(size, limit, "signature")
+	case "verify":
+		own, _ = r.get(size, limit, "signatures")
+	}
+	if tool == commandT {
+		start, _ = r.get(size, tool, "start")
+	}
+	return own.Seconds + start.Seconds
 }
 
 func (r *results) bytes(size string) int64 {

@@ -27,8 +27,9 @@ edge is a run that did not come to its end.
 ` + r.goalTable() + `
 The multiples are of SHA-256 alone, by Go, over the bytes that are signed. It uses the processor's own instructions for
 that where there are some; a ` + "`sha256sum`" + ` that does not takes a multiple of that time itself, which stands below. Linear means that the dearest byte of the three
-sizes, of 10,000, 100,000 and 1,000,000 targets, costs at most 20 % more than the cheapest. A command takes the time to
-start a program besides, and flushes what it writes to disk, which is most of what it takes with small files.
+sizes, of 10,000, 100,000 and 1,000,000 targets, costs at most 20 % more than the cheapest, beyond what is the same for
+each size: the signatures, and the start of a program. A command flushes what it writes to disk besides, which weighs most
+with small files.
 
 ## What is measured
 
@@ -52,8 +53,8 @@ and *claimed* the commands draft a version in which they stay as they are. The o
 is measured is the least that a program on top of them would do.
 
 Each row is a process of its own, three times over. It does its work once, which the peak of memory is of, and again for
-as long as half a second is not over; the time is the median of all. What takes more than a minute is done once. Of a
-command, which is a process each time, it is the time from start to end. What takes more than ten minutes or 12,000 MB is
+as long as half a second is not over; the time is that of the shortest run, which was disturbed least. What takes more
+than a minute is done once. Of a command, which is a process each time, it is the time from start to end. What takes more than ten minutes or 12,000 MB is
 ended. Everything that is read lies in the page cache.
 
 To measure again, on a machine that does nothing else:

@@ -42,7 +42,7 @@ type row struct {
 	Size     string  `json:"size"`
 	Tool     string  `json:"tool"`
 	Work     string  `json:"work"`
-	Seconds  float64 `json:"seconds,omitempty"`  // the median
+	Seconds  float64 `json:"seconds,omitempty"`  // the shortest run
 	Multiple float64 `json:"multiple,omitempty"` // of SHA-256 alone over the payload
 	PeakMB   float64 `json:"peak_mb,omitempty"`
 	Runs     int     `json:"runs,omitempty"`
@@ -172,11 +172,6 @@ func (r *results) write(dir string) error {
 		os.WriteFile(filepath.Join(dir, "scale.json"), append(data, '\n'), 0o644),
 		os.WriteFile(filepath.Join(dir, "scale.svg"), r.chart(), 0o644),
 		os.WriteFile(filepath.Join(dir, "scale.md"), r.page(), 0o644))
-}
-
-func median(all []float64) float64 {
-	slices.Sort(all)
-	return all[len(all)/2]
 }
 
 func megabytes(bytes int64) float64 { return significant(float64(bytes) / 1e6) }
