@@ -82,7 +82,10 @@ func (r *results) when() string {
 	case 1:
 		return "All figures are of one run, on " + all[0][:10] + "."
 	}
-	return fmt.Sprintf("The figures are of %d runs, from %s to %s.", len(all), all[0][:10], all[len(all)-1][:10])
+	if first, last := all[0][:10], all[len(all)-1][:10]; first != last {
+		return fmt.Sprintf("The figures are of %d runs, from %s to %s.", len(all), first, last)
+	}
+	return fmt.Sprintf("The figures are of %d runs, on %s.", len(all), all[0][:10])
 }
 
 // who names machine and versions.
@@ -93,8 +96,15 @@ func (r *results) who() string {
 			versions = append(versions, name+" "+v)
 		}
 	}
-	return fmt.Sprintf("The machine: %s, %s, %d cores. %s.", r.Machine.System, r.Machine.CPU, r.Machine.Cores, strings.Join(versions, ", "))
+	who := fmt.Sprintf("The machine: %s, %s, %d cores. %s.", r.Machine.System, r.Machine.CPU, r.Machine.Cores, strings.Join(versions, ", "))
+	if r.busy() {
+		who += fmt.Sprintf("\n**It was busy with something else: its load was %s when a run began. These figures are provisional, and so is what\nthey say of the goals.**", figure(r.Machine.Load))
+	}
+	return who
 }
+
+// busy reports whether others used the machine when it was to be idle.
+func (r *results) busy() bool { return r.Machine.Load > float64(r.Machine.Cores)/2 }
 
 // table has what was measured of a size.
 func (r *results) table(size string) string {

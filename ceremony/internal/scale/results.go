@@ -28,6 +28,10 @@ type machine struct {
 	System string `json:"system"`
 	CPU    string `json:"cpu"`
 	Cores  int    `json:"cores"`
+
+	// Load is the highest that Linux gave when a run began: how many processes
+	// wanted a core in the minute before.
+	Load float64 `json:"load"`
 }
 
 type sized struct {
@@ -75,7 +79,7 @@ func readResults(file string, keep bool) (*results, error) {
 
 // describe says what was measured, and on what.
 func (r *results) describe(o options) {
-	r.Machine = machine{runtime.GOOS + "/" + runtime.GOARCH, cpu(), runtime.NumCPU()}
+	r.Machine = machine{runtime.GOOS + "/" + runtime.GOARCH, cpu(), runtime.NumCPU(), max(r.Machine.Load, load())}
 	r.Versions = map[string]string{"Go": strings.TrimPrefix(runtime.Version(), "go")}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {
@@ -100,6 +104,14 @@ func cpu() string {
 		}
 	}
 	return "unknown"
+}
+
+// load is 0 where the system does not tell.
+func load() float64 {
+	text, _ := os.ReadFile("/proc/loadavg")
+	first, _, _ := strings.Cut(string(text), " ")
+	n, _ := strconv.ParseFloat(first, 64)
+	return n
 }
 
 func (r *results) addSize(s sized) {

@@ -83,6 +83,16 @@ func TestChart(t *testing.T) {
 	}
 }
 
+// A page of figures from a busy machine says so.
+func TestBusy(t *testing.T) {
+	for load, busy := range map[float64]bool{0: false, 0.9: false, 3: true} {
+		r := &results{Machine: machine{Cores: 2, Load: load}}
+		if bytes.Contains(r.page(), []byte("These figures are provisional")) != busy {
+			t.Errorf("with a load of %g", load)
+		}
+	}
+}
+
 // multiplied is the file with its figures, once the multiples were taken anew.
 func (r *results) multiplied(t *testing.T) []byte {
 	t.Helper()
