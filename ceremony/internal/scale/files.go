@@ -129,7 +129,7 @@ func (s size) list(w io.Writer) error {
 	if s.targets > 0 {
 		return nil
 	}
-	_, changes, err := s.delegations(true)
+	changes, err := s.changes()
 	if err != nil {
 		return err
 	}

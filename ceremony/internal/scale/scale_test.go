@@ -224,13 +224,20 @@ func TestKeep(t *testing.T) {
 // Delegations differ in one of a hundred, in each tool's own words.
 func TestDelegations(t *testing.T) {
 	for _, s := range []size{{bins: 300}, {projects: 300}} {
-		all, changes, err := s.delegations(true)
+		all, err := s.delegations(true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		before, _, err := s.delegations(false)
+		changes, err := s.changes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := s.delegations(false)
 		if err != nil || len(all) != 300 || len(changes) != 3 || len(before) < 297 {
 			t.Errorf("%+v: %d, of which %d are changed, and %d before, %v", s, len(all), len(changes), len(before), err)
+		}
+		if p, err := publicKey("project 0"); s.projects > 0 && (err != nil || p.ID != all[0].KeyID) {
+			t.Errorf("the key of a project has the ID %s: %v", all[0].KeyID, err)
 		}
 	}
 }

@@ -119,47 +119,81 @@ func project(i int) (delegation, error) {
 	if err != nil {
 		return delegation{}, err
 	}
-	key, err := tufmeta.NewKey(private.Public())
+	public, err := publicPEM(private)
 	if err != nil {
 		return delegation{}, err
 	}
-	return delegation{key.ID, key.Object, object{
-		"keyids": []any{key.ID}, "name": fmt.Sprintf("project-%08d", i), "paths": []any{fmt.Sprintf("project-%08d/*", i)},
+	key := object{"keytype": "ecdsa", "keyval": object{"public": string(public)}, "scheme": tufmeta.SchemeP256}
+	id, err := tufmeta.KeyID(key) // tufmeta.NewKey would read again what is written here
+	return delegation{id, key, object{
+		"keyids": []any{id}, "name": fmt.Sprintf("project-%08d", i), "paths": []any{fmt.Sprintf("project-%08d/*", i)},
 		"terminating": true, "threshold": int64(1),
-	}}, nil
+	}}, err
 }
 
-// delegations gives those of a version and those that the next one changes. The
-// next version has the last hundredth of the projects besides.
-func (s size) delegations(now bool) (all, changes []delegation, err error) {
-	var keys [2]*tufmeta.Key
+// before is how many projects there are already.
+func (s size) before() int { return s.projects - s.projects/100 }
+
+// delegations gives those of a version: the next one has the last hundredth of
+// the projects besides.
+func (s size) delegations(now bool) ([]delegation, error) {
+	all, err := s.allBins(now)
+	if err != nil || s.projects == 0 {
+		return all, err
+	}
+	if !now {
+		return projects(0, s.before())
+	}
+	return projects(0, s.projects)
+}
+
+// changes gives those that the next version changes.
+func (s size) changes() ([]delegation, error) {
+	if s.projects > 0 {
+		return projects(s.before(), s.projects)
+	}
+	all, err := s.allBins(true)
+	var some []delegation
+	for i, d := range all {
+		if changed(i) {
+			some = append(some, d)
+		}
+	}
+	return some, err
+}
+
+func (s size) allBins(now bool) ([]delegation, error) {
+	keys, err := s.binKeys()
+	if err != nil {
+		return nil, err
+	}
+	var all []delegation
+	for i := range s.bins {
+		all = append(all, bin(i, now, keys))
+	}
+	return all, nil
+}
+
+// binKeys are two, both of which are listed from the beginning.
+func (s size) binKeys() (keys [2]*tufmeta.Key, err error) {
 	for i := range keys {
 		if keys[i], err = publicKey(fmt.Sprintf("bins %d", i)); err != nil {
-			return nil, nil, err
+			return keys, err
 		}
 	}
-	for i := range s.bins {
-		d := bin(i, now, keys)
-		all = append(all, d)
-		if changed(i) {
-			changes = append(changes, d)
-		}
-	}
-	before := s.projects - s.projects/100
-	for i := range s.projects {
-		if !now && i >= before {
-			break
-		}
+	return keys, nil
+}
+
+func projects(from, to int) ([]delegation, error) {
+	var all []delegation
+	for i := from; i < to; i++ {
 		d, err := project(i)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		all = append(all, d)
-		if i >= before {
-			changes = append(changes, d)
-		}
 	}
-	return all, changes, nil
+	return all, nil
 }
 
 // each gives what is signed of a version, in the order of canonical form.
@@ -198,20 +232,20 @@ func (s size) each(now bool, put func(in stream.Place, name string, value any) e
 }
 
 func (s size) eachDelegation(now bool, put func(stream.Place, string, any) error) error {
-	all, _, err := s.delegations(now)
+	all, err := s.delegations(now)
 	if err != nil {
 		return err
 	}
 	keys := map[string]object{}
 	for _, d := range all {
 		keys[d.KeyID] = d.Key
-		if s.bins > 0 { // both are there from the beginning
-			other, err := publicKey("bins 1")
-			if err != nil {
-				return err
-			}
-			keys[other.ID] = other.Object
+	}
+	if s.bins > 0 {
+		both, err := s.binKeys()
+		if err != nil {
+			return err
 		}
+		keys[both[1].ID] = both[1].Object
 	}
 	ids := make([]string, 0, len(keys))
 	for id := range keys {
