@@ -192,7 +192,7 @@ func (r *reviewer) readTargets(name string, v folder.Version) error {
 	if err != nil {
 		return err
 	}
-	targets, err := tufmeta.ParseTargets(head.Signed)
+	targets, err := head.Parse()
 	if err != nil {
 		return err
 	}

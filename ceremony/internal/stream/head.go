@@ -19,6 +19,18 @@ import (
 type Head struct {
 	*tufmeta.Envelope
 	Targets int // how many it lists
+
+	once   sync.Once
+	parsed *tufmeta.Targets
+	fault  error
+}
+
+// Parse reads what it says as targets metadata, without the targets. It is done
+// once, since a role may delegate to half a million others. Nobody changes what it
+// gives.
+func (h *Head) Parse() (*tufmeta.Targets, error) {
+	h.once.Do(func() { h.parsed, h.fault = tufmeta.ParseTargets(h.Signed) })
+	return h.parsed, h.fault
 }
 
 // ReadEnvelope reads a file as clients fetch it. What is large must have sorted
@@ -28,11 +40,7 @@ func ReadEnvelope(data []byte) (*Head, error) {
 		if len(data) > spool.Held {
 			return readLarge(data)
 		}
-		env, err := tufmeta.ParseEnvelope(data)
-		if err != nil {
-			return nil, err
-		}
-		return headOf(env)
+		return readWhole(data)
 	})
 }
 
@@ -90,20 +98,30 @@ func headOf(env *tufmeta.Envelope) (*Head, error) {
 }
 
 func readLarge(data []byte) (*Head, error) {
-	s, err := Envelope(spool.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
+	s := newScanner(spool.NewReader(data), outer, chunkSize)
 	h := newHead(s)
 	canonical := &extract{file: data, scanner: s}
 	s.Tee(canonical)
-	if _, err := h.read(); err != nil {
+	_, err := h.read()
+	switch {
+	case s.sorted != nil && len(data) <= MaxUnsorted:
+		canonical.copied.Abandon()
+		return readWhole(data)
+	case err != nil:
 		canonical.copied.Abandon()
 		return nil, err
 	}
 	h.Signatures = s.Signatures()
 	h.Canonical, err = canonical.bytes()
 	return h.Head, err
+}
+
+func readWhole(data []byte) (*Head, error) {
+	env, err := tufmeta.ParseEnvelope(data)
+	if err != nil {
+		return nil, err
+	}
+	return headOf(env)
 }
 
 // reading makes a Head of a pass.
