@@ -193,7 +193,7 @@ func (r *reviewer) readTargets(name string, v folder.Version) error {
 	if err != nil {
 		return err
 	}
-	targets, err := head.Role()
+	targets, err := head.Parse()
 	if err != nil {
 		return err
 	}

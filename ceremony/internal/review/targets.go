@@ -17,7 +17,7 @@ import (
 // trusted metadata.
 func (r *reviewer) targets(d Document, head *stream.Head) ([]Change, error) {
 	v, signed := d.Version, head.Signed
-	targets, err := head.Role()
+	targets, err := head.Parse()
 	if err != nil {
 		return nil, err
 	}

@@ -20,16 +20,17 @@ type Head struct {
 	*tufmeta.Envelope
 	Targets int // how many it lists
 
-	once  sync.Once
-	role  *tufmeta.Targets
-	fault error
+	once   sync.Once
+	parsed *tufmeta.Targets
+	fault  error
 }
 
-// Role gives what a file of targets, or of a delegated role, says, read once: it
-// may delegate to half a million projects, each with a key. Nobody changes it.
-func (h *Head) Role() (*tufmeta.Targets, error) {
-	h.once.Do(func() { h.role, h.fault = tufmeta.ParseTargets(h.Signed) })
-	return h.role, h.fault
+// Parse reads what it says as targets metadata, without the targets. It is done
+// once, since a role may delegate to half a million others. Nobody changes what it
+// gives.
+func (h *Head) Parse() (*tufmeta.Targets, error) {
+	h.once.Do(func() { h.parsed, h.fault = tufmeta.ParseTargets(h.Signed) })
+	return h.parsed, h.fault
 }
 
 // ReadEnvelope reads a file as clients fetch it. What is large must have sorted
@@ -39,11 +40,7 @@ func ReadEnvelope(data []byte) (*Head, error) {
 		if len(data) > spool.Held {
 			return readLarge(data)
 		}
-		env, err := tufmeta.ParseEnvelope(data)
-		if err != nil {
-			return nil, err
-		}
-		return headOf(env)
+		return readWhole(data)
 	})
 }
 
@@ -101,20 +98,30 @@ func headOf(env *tufmeta.Envelope) (*Head, error) {
 }
 
 func readLarge(data []byte) (*Head, error) {
-	s, err := Envelope(spool.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
+	s := newScanner(spool.NewReader(data), outer, chunkSize)
 	h := newHead(s)
 	canonical := &extract{file: data, scanner: s}
 	s.Tee(canonical)
-	if _, err := h.read(); err != nil {
+	_, err := h.read()
+	switch {
+	case s.sorted != nil && len(data) <= MaxUnsorted:
+		canonical.copied.Abandon()
+		return readWhole(data)
+	case err != nil:
 		canonical.copied.Abandon()
 		return nil, err
 	}
 	h.Signatures = s.Signatures()
 	h.Canonical, err = canonical.bytes()
 	return h.Head, err
+}
+
+func readWhole(data []byte) (*Head, error) {
+	env, err := tufmeta.ParseEnvelope(data)
+	if err != nil {
+		return nil, err
+	}
+	return headOf(env)
 }
 
 // reading makes a Head of a pass.
