@@ -178,17 +178,34 @@ func (r *rehearsal) lists(role string) error {
 // The recurring ceremony on a small scale, with keys of each kind: three clients
 // follow it.
 func TestClientsFollowPromotion(t *testing.T) {
+	formats, err := os.ReadFile(docsDir + "/formats.md")
+	must(t, err)
 	r := staged(t, (*rehearsal).prepare, (*rehearsal).index)
 	long := strings.Repeat("a-long-name-", 5) + "end"
 	must(t, r.claims("claimed.jsonl", "requests", "numpy", "zope-interface", "timestamp", long))
 	must(t, r.promote(2, "claimed.jsonl"))
+	r.asJSON(t, formats)
 	r.followed(t, versions{Root: 1, Targets: 1}, []string{"go-tuf", "python-tuf", "tuf-js"}, "requests", "numpy", "timestamp", long)
+}
+
+// asJSON wants all that promote writes as JSON to stand in formats.md.
+func (r *rehearsal) asJSON(t *testing.T, formats []byte) {
+	t.Helper()
+	must(t, os.Chdir(filepath.Join(r.dir, "coordinator")))
+	var screen bytes.Buffer
+	args := []string{"promote", "--dry-run", "--json", "--projects", "claimed.jsonl", "--roster", "../genesis.bundle",
+		"--trusted-root", "../repository/metadata/1.root.json", "--trusted-targets", "../repository/metadata/1.targets.json", "--trusted-targets", "../repository/metadata/2.claimed.json"}
+	if status := run(args, rehearsalEnv(&screen)); status != done {
+		t.Fatal(screen.String())
+	}
+	documented(t, formats, args, screen.String())
 }
 
 // The recurring ceremony, three times running with 5,000 projects each: what is
 // published afterwards is followed by clients into projects of each of the three.
 func TestPromoteThreeTimes(t *testing.T) {
 	const each = 5000
+	stepwise(t)
 	if testing.Short() {
 		t.Skip("three ceremonies of 5,000 projects take minutes")
 	}
