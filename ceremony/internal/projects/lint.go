@@ -151,13 +151,14 @@ func (l *Linter) slip(i int, other string) {
 	}
 }
 
-// Against shows the linter all that the role delegates, which may be nil.
-func (l *Linter) Against(d *tufmeta.Delegations) {
-	if d == nil {
-		return
-	}
-	for i := range d.Roles {
+// Against shows the linter all that the role delegates, which may be nil, but for
+// roles that go.
+func (l *Linter) Against(d *tufmeta.Delegations, goes func(role string) bool) {
+	for i := range d.All() {
 		x := &d.Roles[i]
+		if goes(x.Name) {
+			continue
+		}
 		of := Delegation{Role: x.Name, Threshold: x.Threshold, Paths: x.Paths}
 		for _, id := range x.KeyIDs {
 			fingerprint := ""

@@ -4,7 +4,7 @@
 //
 //	entries, err := projects.Parse("lists/claimed.jsonl", data)
 //	l := projects.NewLinter("example.org", "claimed", entries)
-//	l.Against(trusted.Delegations)
+//	l.Against(trusted.Delegations, withdrawn)
 //	results := check.Draft.Weigh(l.Results())
 //
 // A list is JSON lines, an object a project:

@@ -29,16 +29,7 @@ func Projects(p *plan.Plan, t *plan.TargetsPlan, before *tufmeta.Delegations) *p
 	for _, project := range t.Withdraw {
 		gone[projects.Role(project)] = true
 	}
-	if before == nil {
-		return l
-	}
-	left := &tufmeta.Delegations{Keys: before.Keys}
-	for _, d := range before.Roles {
-		if !gone[d.Name] {
-			left.Roles = append(left.Roles, d)
-		}
-	}
-	l.Against(left)
+	l.Against(before, func(role string) bool { return gone[role] })
 	return l
 }
 
