@@ -73,10 +73,14 @@ func remembered(data []byte, read func() (*Head, error)) (*Head, error) {
 		return h.(*Head), nil
 	}
 	h, err := read()
-	if err == nil {
-		heads.Store(id, h)
+	if err != nil {
+		return nil, err
 	}
-	return h, err
+	heads.Store(id, h)
+	if canonical, large := spool.Identify(h.Canonical); large && canonical != id { // which it was read as
+		heads.Store(canonical, &Head{Envelope: &tufmeta.Envelope{Signed: h.Signed, Canonical: h.Canonical}, Targets: h.Targets})
+	}
+	return h, nil
 }
 
 // headOf takes the targets out of what was parsed whole.
@@ -199,11 +203,35 @@ func (r *reading) open(place Place, name string) {
 // checkTarget refuses what ParseTarget does, and makes nothing of the others: a
 // million of them are looked at.
 func checkTarget(e Entry) error {
-	if plainTarget(e.Value) {
+	if commonTarget(e.Value) || plainTarget(e.Value) {
 		return nil
 	}
 	_, err := ParseTarget(e)
 	return err
+}
+
+// What nearly every target says: one hash and a length.
+const (
+	beforeHash   = `{"hashes":{"sha256":"`
+	hashDigits   = 64
+	beforeLength = `"},"length":`
+)
+
+func commonTarget(value []byte) bool {
+	rest, ok := bytes.CutPrefix(value, []byte(beforeHash))
+	if !ok || len(rest) < hashDigits || bytes.ContainsAny(rest[:hashDigits], `"\`) {
+		return false
+	}
+	digits, ok := bytes.CutPrefix(rest[hashDigits:], []byte(beforeLength))
+	if !ok || len(digits) < 2 || digits[len(digits)-1] != '}' {
+		return false
+	}
+	for _, c := range digits[:len(digits)-1] {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 func plainTarget(value []byte) bool {
