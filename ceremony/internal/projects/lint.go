@@ -178,9 +178,10 @@ func (l *Linter) Claimed(d Delegation) {
 	if name == "" {
 		who = "role " + tufmeta.Printable(d.Role)
 	}
-	i, listed := l.byRole[d.Role]
-	if listed {
-		l.states[i] = l.state(i, d)
+	if i, listed := l.byRole[d.Role]; listed {
+		if _, before := l.states[i]; !before { // clients look at the first of a name
+			l.states[i] = l.state(i, d)
+		}
 		return // what it has now is replaced
 	}
 	for _, path := range d.Paths {
