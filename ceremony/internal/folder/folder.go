@@ -42,10 +42,11 @@ const (
 	Signatures = "signatures"
 	Metadata   = "metadata"
 	Record     = "record"
+	Destroyed  = "destroyed"
 )
 
 // Parts are the files and folders that a ceremony folder has.
-var Parts = []string{Plan, Keys, Lists, Trusted, Payload, Signatures, Metadata, Record}
+var Parts = []string{Plan, Keys, Lists, Trusted, Payload, Signatures, Metadata, Record, Destroyed}
 
 // maxFile bounds what is read into memory: clients accept far less.
 const maxFile = 512 << 20

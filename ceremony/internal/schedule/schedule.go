@@ -200,7 +200,7 @@ func (m *maker) members(keys map[string]*tufmeta.Key, role *tufmeta.Role) []Memb
 		}
 		member := Member{Key: key.Fingerprint()}
 		if t, ok := m.people.ByFingerprint(member.Key); ok {
-			member.Name, member.Lost = t.Name, t.Lost
+			member.Name, member.Lost = t.Name, t.Lost || t.OneTime
 		}
 		members = append(members, member)
 	}
