@@ -96,7 +96,7 @@ func TestScripts(t *testing.T) {
 			"rehearsal": rehearsals(t), "unsigned": unsignedCmd, "flip": flipCmd, "cut": cutCmd, "fault": faultCmd, "words": wordsCmd,
 			"pin": pinCmd, "typed": typedCmd, "edit": editCmd, "tree": treeCmd, "forge": forgeCmd, "resign": resignCmd, "real": realCmd, "onlinekey": onlineKeyCmd, "touch": touchCmd,
 			"yubikeys": yubikeys(t), "evidence": evidenceCmd(t), "hsmevidence": hsmEvidenceCmd(t), "attestedbundle": attestedBundle(t),
-			"plugin": pluginCmd, "softhsm": softHSMCmd, "bind": bindCmd, "card": cardCmd, "pivpin": pivpinCmd,
+			"plugin": pluginCmd, "issued": issuedCmd, "softhsm": softHSMCmd, "bind": bindCmd, "card": cardCmd, "pivpin": pivpinCmd,
 			"shown": said("stdout"), "told": said("stderr"), "narrow": narrow,
 		},
 	})

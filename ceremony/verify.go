@@ -129,6 +129,7 @@ func printProof(w io.Writer, f *verify.Facts, data []byte) {
 		printDigest(w, r.Digest)
 	}
 	printAttested(w, f)
+	printOnce(w, f.Report.Once)
 	lines := 0
 	for _, c := range f.Record {
 		lines += len(c.Lines)
@@ -198,8 +199,9 @@ func proofJSON(f *verify.Facts, data []byte) any {
 		Chain      []int64           `json:"chain"`
 		Roles      []proofRole       `json:"roles"`
 		Devices    []reportDevice    `json:"devices"`
+		Once       []onceJSON        `json:"one_time,omitempty"`
 		Supersedes []plan.Superseded `json:"supersedes,omitempty"`
 		Event      string            `json:"event"`
 		SHA256     string            `json:"sha256"`
-	}{string(f.Report.Plan.Kind), f.Report.Plan.Rehearsal, f.Chain, roles, devicesJSON(f.Report.Devices), f.Report.Plan.Supersedes, f.Report.Event.String(), tufmeta.Digest(data)}
+	}{string(f.Report.Plan.Kind), f.Report.Plan.Rehearsal, f.Chain, roles, devicesJSON(f.Report.Devices), onceOf(f.Report.Once), f.Report.Plan.Supersedes, f.Report.Event.String(), tufmeta.Digest(data)}
 }

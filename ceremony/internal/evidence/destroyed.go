@@ -75,7 +75,7 @@ func (j *judge) once(t *roster.Token, event folder.Event) Once {
 	}
 	d, err := ParseDestruction(data)
 	if err == nil {
-		err = d.about(t, event)
+		err = d.About(t, event)
 	}
 	if err != nil {
 		j.say("ONE-TIME-EVIDENCE", t.Name, "%s: %v", name, err)
@@ -86,8 +86,9 @@ func (j *judge) once(t *roster.Token, event folder.Event) Once {
 	return o
 }
 
-// about compares the file with the plan: event, key, device and place.
-func (d Destruction) about(t *roster.Token, event folder.Event) error {
+// About compares what is written down with the plan: event, key, device and
+// place.
+func (d Destruction) About(t *roster.Token, event folder.Event) error {
 	scheme, _, _ := strings.Cut(t.URI, ":")
 	switch {
 	case d.Event != event.String():

@@ -62,6 +62,12 @@ func (h How) Meaning() string {
 // drivers says which driver destroys keys how.
 var drivers = map[How]string{Overwritten: "piv", Deleted: "pkcs11", Erased: "soft"}
 
+// Done completes what was seen with how it came about.
+func (d Destruction) Done(how How) Destruction {
+	d.How, d.Says, d.Driver = how, how.Meaning(), drivers[how]
+	return d
+}
+
 // DestructionFile is where it lies; AttestationFile beside it has what the
 // device says of the key in the place of the one that was destroyed, and
 // BegunFile that somebody was about to destroy it.
