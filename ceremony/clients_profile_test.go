@@ -52,7 +52,7 @@ func TestClientsOfPEP458(t *testing.T) {
 
 // A small one is the same to three clients, tuf-js among them.
 func TestClientsOfSmallPEP458(t *testing.T) {
-	files := manyTargets(20)
+	files := manyTargets(5)
 	r := profiled(t, "pep458", func(text string) (string, error) { return replace(text, "bits: 14", "bits: 4") })
 	fill(t, r, 4, files)
 	takenByAll(t, r, files)
