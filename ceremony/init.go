@@ -19,6 +19,7 @@ import (
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/spool"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -190,7 +191,7 @@ func carryClaims(p, earlier *plan.Plan, from, to folder.Files) {
 func untouched(dir string, files folder.Files) error {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		path := filepath.Join(dir, filepath.FromSlash(name))
-		if old, err := os.ReadFile(path); err == nil && string(old) != string(files[name]) {
+		if same, err := spool.Matches(path, files[name]); err == nil && !same {
 			return fmt.Errorf("making a ceremony folder: %q: %w with other content", path, fs.ErrExist)
 		}
 	}
@@ -212,7 +213,7 @@ func earlier(path string) (*plan.Plan, folder.Files, error) {
 		files, err = folder.Read(path)
 	} else {
 		var data []byte
-		if data, err = os.ReadFile(path); err == nil {
+		if data, err = spool.ReadFile(path); err == nil {
 			files, err = bundle.Decode(data)
 		}
 	}

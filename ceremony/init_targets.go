@@ -12,24 +12,26 @@ import (
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/manifest"
 	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/spool"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
 // takeTargets puts the trusted targets, and trusted delegated roles, into the
-// folder, byte for byte, and gives them by role. A delegated role says its name
+// folder, byte for byte, and gives them by role, less the targets that they list. A delegated role says its name
 // in no other place than the name of its file.
 func takeTargets(files folder.Files, names []string) (map[string]*tufmeta.Targets, error) {
 	all := map[string]*tufmeta.Targets{}
 	for _, name := range names {
-		data, err := os.ReadFile(name)
+		data, err := spool.ReadFile(name)
 		if err != nil {
 			return nil, hint(fmt.Errorf("reading the trusted targets: %w", err), "name the newest targets that is published, like 3.targets.json")
 		}
-		env, err := tufmeta.ParseEnvelope(data)
+		head, err := stream.ReadEnvelope(data)
 		if err != nil {
 			return nil, fmt.Errorf("reading %q: %w", name, err)
 		}
-		targets, err := tufmeta.ParseTargets(env.Signed)
+		targets, err := tufmeta.ParseTargets(head.Signed)
 		if err != nil {
 			return nil, fmt.Errorf("reading %q: %w", name, err)
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
@@ -15,6 +14,8 @@ import (
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/spool"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -100,7 +101,7 @@ type inspection struct {
 type other struct {
 	name   string
 	env    *tufmeta.Envelope
-	size   int64
+	data   []byte
 	common tufmeta.Common
 	tally  *tufmeta.Tally // nil where no root was given
 	under  int64          // the version of the root of the tally, 0 where it is a delegator's
@@ -111,24 +112,24 @@ type other struct {
 func inspectFiles(names []string) (*inspection, error) {
 	i := &inspection{}
 	for _, name := range names {
-		data, err := os.ReadFile(name)
+		data, err := spool.ReadFile(name)
 		if err != nil {
 			return nil, hint(fmt.Errorf("reading metadata: %w", err), "name metadata files, like 1.root.json")
 		}
 		if _, err := bundle.Decode(data); err == nil {
 			return nil, hint(fmt.Errorf("reading %q: it is a bundle", name), "`ceremony verify %s --trusted-root ROOT` looks inside", name)
 		}
-		env, err := tufmeta.ParseEnvelope(data)
-		if signed, canonical := tufmeta.ParseSigned(data); err != nil && canonical == nil && signed["_type"] != nil {
-			return nil, hint(fmt.Errorf("reading %q: it is a payload, which has no signatures", name), "`ceremony review DIR` shows the payloads of a ceremony folder")
-		}
+		head, err := stream.ReadEnvelope(data)
 		if err != nil {
+			if payload, err := stream.ReadPayload(data); err == nil && payload.Signed["_type"] != nil {
+				return nil, hint(fmt.Errorf("reading %q: it is a payload, which has no signatures", name), "`ceremony review DIR` shows the payloads of a ceremony folder")
+			}
 			return nil, hint(fmt.Errorf("reading %q: %w: JSON-STRICT", name, err), "get the file again from where it was published")
 		}
 		if len(names) == 1 {
 			i.one = data
 		}
-		common, err := tufmeta.ParseCommon(env.Signed)
+		common, err := tufmeta.ParseCommon(head.Signed)
 		if err != nil {
 			return nil, hint(fmt.Errorf("reading %q: %w: JSON-STRICT", name, err), "get the file again from where it was published")
 		}
@@ -139,7 +140,7 @@ func inspectFiles(names []string) (*inspection, error) {
 			i.roots = append(i.roots, inspect.File{Name: name, Data: data})
 			continue
 		}
-		i.others = append(i.others, other{name: name, env: env, size: int64(len(data)), common: common})
+		i.others = append(i.others, other{name: name, env: head.Envelope, data: data, common: common})
 	}
 	return i, nil
 }
@@ -150,7 +151,7 @@ func inspectFiles(names []string) (*inspection, error) {
 func (i *inspection) judgeOthers(at time.Time) {
 	for n := range i.others {
 		o := &i.others[n]
-		o.found = append(inspect.Common(o.common, o.common.Type, at), inspect.Text(o.env.Signed, o.common.Type, false)...)
+		o.found = append(inspect.Common(o.common, o.common.Type, at), o.texts()...)
 		check.Published.Weigh(o.found)
 		for _, l := range slices.Backward(i.chain.Links) {
 			role := l.Root.Roles[o.common.Type]
@@ -334,4 +335,9 @@ func (i *inspection) json() inspectReport {
 		out.Others = append(out.Others, x)
 	}
 	return out
+}
+
+// texts judges the text of a file, of its targets too.
+func (o *other) texts() []check.Result {
+	return append(inspect.Text(o.env.Signed, o.common.Type, false), inspect.TargetTexts(o.data, o.common.Type)...)
 }

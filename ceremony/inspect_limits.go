@@ -19,10 +19,10 @@ func (i *inspection) limits() {
 		switch o.common.Type {
 		case "targets":
 			role := o.role(delegated)
-			results = inspect.TargetsSize(tufmeta.Printable(role), "the file", o.size, i.listing("snapshot", role, o.common.Version))
+			results = inspect.TargetsSize(tufmeta.Printable(role), "the file", int64(len(o.data)), i.listing("snapshot", role, o.common.Version))
 			results = append(results, inspect.Bins(tufmeta.Printable(role), o.env.Signed)...)
 		case "snapshot":
-			results = inspect.SnapshotSize("snapshot", "the file", o.size, i.listing("timestamp", "snapshot", o.common.Version))
+			results = inspect.SnapshotSize("snapshot", "the file", int64(len(o.data)), i.listing("timestamp", "snapshot", o.common.Version))
 		}
 		o.found = append(o.found, check.Published.Weigh(results)...)
 	}

@@ -19,7 +19,7 @@ func start(args []string, env *environment) int {
 		fmt.Fprintf(env.err, "ceremony: warning: a crash may leave what is typed on disk: %v\n", err)
 	}
 	finalizeOnSignal()
-	status := run(args, env)
+	status := run(args, showProgress(env))
 	ending.Lock()            // a signal that came first ends the program, with its own status
 	_ = pkcs11.FinalizeAll() // what a command has left open; those that matter report it themselves
 	return status

@@ -16,7 +16,7 @@ import (
 
 func reviewCommand(env *environment) *cobra.Command {
 	var asJSON bool
-	var root string
+	var root, pattern string
 	c := &cobra.Command{
 		Use:   "review DIR",
 		Short: "show what would be signed, old beside new, and what is wrong",
@@ -24,6 +24,8 @@ func reviewCommand(env *environment) *cobra.Command {
 holder, device and fingerprint, thresholds, expiry, versions, targets; and what the
 holders' devices attest of their keys. Findings name their check; "ceremony checks" explains each. The event ID at the end
 stands for all of it: people compare it, and type its first four words to sign.
+Of many new targets the first and the last are shown with their number, and what
+goes or changes; --grep searches all of them.
 Exit status 1 where a check refuses.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -37,6 +39,9 @@ Exit status 1 where a check refuses.`,
 			}
 			if err := compareRoot(report, root); err != nil {
 				return err
+			}
+			if pattern != "" {
+				return grepReview(env, report, pattern)
 			}
 			if asJSON {
 				err = printJSON(env.out, reviewJSON(report))
@@ -53,7 +58,9 @@ Exit status 1 where a check refuses.`,
 		},
 	}
 	c.Flags().StringVar(&root, "trusted-root", "", "a `ROOT` that you brought yourself, to compare with the folder's")
+	c.Flags().StringVar(&pattern, "grep", "", "instead of the review show targets and delegated roles that match this `PATTERN`, a regular expression")
 	c.Flags().BoolVar(&asJSON, "json", false, "for machines")
+	c.MarkFlagsMutuallyExclusive("grep", "json")
 	return c
 }
 

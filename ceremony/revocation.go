@@ -167,12 +167,34 @@ func (r *revocation) rehearsal() bool {
 	return false
 }
 
+// anew plans the root that is given out of band, with all targets that there are:
+// nothing leads on to them from the old one.
+func (r *revocation) anew() error {
+	if r.targets == nil {
+		r.plan.Anew(nil)
+		return nil
+	}
+	v := folder.Version{Role: "targets", Version: r.targets.Version}
+	env, err := tufmeta.ParseEnvelope(r.files[folder.Trusted+"/"+v.File()])
+	if err != nil {
+		return err
+	}
+	whole, err := tufmeta.ParseTargets(env.Signed)
+	if err != nil {
+		return err
+	}
+	r.plan.Anew(whole)
+	return nil
+}
+
 // answer completes the plan.
 func (r *revocation) answer(o initOptions) error {
 	a := r.assessment
 	r.plan.Revoke(&plan.Compromise{Case: a.Case, Tokens: a.Tokens(), Weak: a.Weak(), Why: strings.Join(o.compromised, " ")}, a.Online())
 	if a.OutOfBand() {
-		r.plan.Anew(r.targets)
+		if err := r.anew(); err != nil {
+			return err
+		}
 		for _, name := range r.files.Names(folder.Trusted) {
 			delete(r.files, name)
 		}

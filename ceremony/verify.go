@@ -14,6 +14,7 @@ import (
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/spool"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/ceremony/internal/verify"
 )
@@ -74,7 +75,7 @@ func judgeAt(env *environment, at string) (time.Time, error) {
 const bundleHint = "get the bundle again from where it was sealed, and compare its SHA-256 with the one that was read aloud"
 
 func verifyBundle(file string, trusted []byte, at time.Time) (verify.Verified, []byte, error) {
-	data, err := os.ReadFile(file)
+	data, err := spool.ReadFile(file)
 	if err != nil {
 		return verify.Verified{}, nil, hint(fmt.Errorf("reading the bundle: %w", err), "name the file that `ceremony seal` wrote")
 	}
@@ -135,7 +136,7 @@ func printProof(w io.Writer, f *verify.Facts, data []byte) {
 		lines += len(c.Lines)
 	}
 	fmt.Fprintln(w)
-	wrapTo(w, "Proved: ", "  ", "which keys signed which bytes, and that the thresholds are reached. go-tuf agrees.")
+	wrapTo(w, "Proved: ", "  ", "which keys signed which bytes, and that the thresholds are reached. "+opinion(f))
 	wrapTo(w, "Not proved, only stated by those who sealed: ", "  ", fmt.Sprintf("names, devices that have attested nothing, findings and waivers, and the record (%s in %s).", plural(lines, "act"), plural(len(f.Record), "chain")))
 	if p.Kind == plan.Genesis {
 		wrapTo(w, "", "  ", "A genesis begins with its own root: that the bundle agrees with it proves little. Compare the event ID with minutes that reached you another way.")
@@ -145,6 +146,18 @@ func printProof(w io.Writer, f *verify.Facts, data []byte) {
 	printDigest(w, f.Report.Event.String())
 	fmt.Fprintln(w, "SHA-256 of the bundle:")
 	printDigest(w, tufmeta.Digest(data))
+}
+
+// opinion says what go-tuf was asked, and said.
+func opinion(f *verify.Facts) string {
+	if len(f.Unasked) == 0 {
+		return "go-tuf agrees."
+	}
+	var large []string
+	for _, v := range f.Unasked {
+		large = append(large, tufmeta.Printable(v.String()))
+	}
+	return fmt.Sprintf("go-tuf agrees; it was not asked about %s, which is too large for it.", strings.Join(large, ", "))
 }
 
 // printAttested says what the devices have attested, which their makers have

@@ -16,7 +16,7 @@ const module = "tufceremony"
 // street is the one way on which packages know each other: each may import
 // those before it, and no other. The stages are roster to publish.
 var street = []string{
-	"tufmeta", "durable", "check", "folder", // leaves
+	"spool", "tufmeta", "durable", "check", "folder", // leaves
 	"stream", // metadata of any size
 	"manifest", "roster", "plan",
 	"quorum", "evidence", "record", "inspect", // what several stages ask

@@ -16,6 +16,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"tufceremony/ceremony/internal/check"
@@ -23,6 +24,8 @@ import (
 	"tufceremony/ceremony/internal/quorum"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/sign"
+	"tufceremony/ceremony/internal/spool"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -198,22 +201,18 @@ func (c *Collection) Envelopes() (folder.Files, error) {
 // payload with its control characters escaped, which are the bytes that were
 // signed and never a new encoding of what they mean. It reads the result back.
 func Envelope(payload []byte, signatures []tufmeta.Signature) ([]byte, error) {
-	list := []any{}
-	for _, s := range signatures {
-		list = append(list, map[string]any{"keyid": s.KeyID, "sig": s.Sig})
-	}
-	head, err := tufmeta.Encode(list)
+	data, err := spool.Create(func(w io.Writer) error {
+		return stream.Seal(w, spool.NewReader(payload), tufmeta.Digest(payload), signatures)
+	})
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "{\"signatures\":%s,\"signed\":%s}\n", head, tufmeta.JSON(payload))
-	env, err := tufmeta.ParseEnvelope(b.Bytes())
+	head, err := stream.ReadEnvelope(data)
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.Equal(env.Canonical, payload) {
+	if !spool.Equal(head.Canonical, payload) {
 		return nil, errors.New("the assembled file does not have the bytes that were signed")
 	}
-	return b.Bytes(), nil
+	return data, nil
 }

@@ -23,6 +23,7 @@ import (
 	"strings"
 
 	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/spool"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/ceremony/internal/verify"
 )
@@ -42,27 +43,31 @@ func Encode(v verify.Verified) ([]byte, error) {
 }
 
 func encode(files folder.Files) ([]byte, error) {
-	var list, out bytes.Buffer
-	w := tar.NewWriter(&out)
+	return spool.Create(func(w io.Writer) error { return pack(w, files) })
+}
+
+func pack(out io.Writer, files folder.Files) error {
+	var list bytes.Buffer
+	w := tar.NewWriter(out)
 	names := slices.Sorted(maps.Keys(files))
 	for _, name := range names {
 		fmt.Fprintf(&list, "%s  %s\n", tufmeta.Digest(files[name]), name)
 	}
 	if err := add(w, manifest, list.Bytes()); err != nil {
-		return nil, err
+		return err
 	}
 	for _, name := range names {
 		if !allowed(name) {
-			return nil, fmt.Errorf("writing a bundle: \"%s\" is no name of a file in a bundle", tufmeta.Printable(name))
+			return fmt.Errorf("writing a bundle: \"%s\" is no name of a file in a bundle", tufmeta.Printable(name))
 		}
 		if err := add(w, name, files[name]); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("writing a bundle: %w", err)
+		return fmt.Errorf("writing a bundle: %w", err)
 	}
-	return out.Bytes(), nil
+	return nil
 }
 
 func add(w *tar.Writer, name string, data []byte) error {
@@ -70,7 +75,7 @@ func add(w *tar.Writer, name string, data []byte) error {
 	if err := w.WriteHeader(h); err != nil {
 		return fmt.Errorf("writing %q into a bundle: %w", name, err)
 	}
-	if _, err := w.Write(data); err != nil {
+	if _, err := io.Copy(w, spool.NewReader(data)); err != nil {
 		return fmt.Errorf("writing %q into a bundle: %w", name, err)
 	}
 	return nil
@@ -89,21 +94,48 @@ func Decode(data []byte) (folder.Files, error) {
 			return nil, fmt.Errorf("reading the bundle: \"%s\" is not the file that the manifest lists: the bundle was altered", tufmeta.Printable(name))
 		}
 	}
-	again, err := encode(files)
+	same, err := packsTo(files, data)
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.Equal(again, data) {
+	if !same {
 		return nil, errors.New("reading the bundle: its bytes are not those that its content makes: the bundle was altered")
 	}
 	return files, nil
+}
+
+// packsTo reports whether files make these bytes.
+func packsTo(files folder.Files, data []byte) (bool, error) {
+	c := &comparison{with: spool.NewReader(data), same: true}
+	if err := pack(c, files); err != nil {
+		return false, err
+	}
+	rest, err := c.with.Read(make([]byte, 1))
+	return c.same && rest == 0 && err == io.EOF, nil
+}
+
+// comparison compares what is written with what is read.
+type comparison struct {
+	with io.Reader
+	buf  [4096]byte
+	same bool
+}
+
+func (c *comparison) Write(p []byte) (int, error) {
+	for rest := p; c.same && len(rest) > 0; {
+		n, err := io.ReadFull(c.with, c.buf[:min(len(rest), len(c.buf))])
+		c.same = err == nil && bytes.Equal(c.buf[:n], rest[:n])
+		rest = rest[n:]
+	}
+	return len(p), nil
 }
 
 func unpack(data []byte) (folder.Files, []byte, error) {
 	files := folder.Files{}
 	var list []byte
 	var unpacked int64
-	r := tar.NewReader(bytes.NewReader(data))
+	source := spool.NewReader(data)
+	r := tar.NewReader(source)
 	for {
 		h, err := r.Next()
 		switch {
@@ -123,7 +155,7 @@ func unpack(data []byte) (folder.Files, []byte, error) {
 			// A sparse file is a few bytes that unpack to any number of zeros.
 			return nil, nil, fmt.Errorf("\"%s\" is no plain file", tufmeta.Printable(h.Name))
 		}
-		content, err := io.ReadAll(r)
+		content, err := content(data, source, r, h.Size)
 		switch {
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			return nil, nil, errors.New("it is cut short")
@@ -137,6 +169,21 @@ func unpack(data []byte) (folder.Files, []byte, error) {
 			files[h.Name] = content
 		}
 	}
+}
+
+// content gives the bytes of an entry: a large one's are those of the bundle.
+func content(data []byte, source io.Seeker, r io.Reader, size int64) ([]byte, error) {
+	at, err := source.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return nil, err
+	}
+	if size <= spool.Held {
+		return io.ReadAll(r)
+	}
+	if at+size > int64(len(data)) {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return data[at : at+size : at+size], nil
 }
 
 func allowed(name string) bool {

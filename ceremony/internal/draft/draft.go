@@ -22,6 +22,8 @@ import (
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/quorum"
 	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/spool"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -38,13 +40,11 @@ func Payloads(p *plan.Plan, files folder.Files) (folder.Files, error) {
 		}
 	}
 	for _, t := range p.TargetsRoles() {
-		signed, err := targets(p, t, files)
+		payload, err := targets(p, t, files)
 		if err != nil {
 			return nil, fmt.Errorf("drafting %s %d: %w", t.Name(), t.Version, err)
 		}
-		if err := put(payloads, t.Name(), t.Version, signed); err != nil {
-			return nil, err
-		}
+		payloads[folder.Payload+"/"+t.Payload().File()] = payload
 	}
 	if err := delegators(p, files, payloads); err != nil {
 		return nil, err
@@ -61,25 +61,51 @@ func put(payloads folder.Files, role string, version int64, signed map[string]an
 	return nil
 }
 
-// trusted gives the signed part of the newest trusted metadata of a role, or
-// nil where there is none.
-func trusted(files folder.Files, role string) (map[string]any, error) {
+// version is a version of a role, published or, where there is none, made up.
+type version struct {
+	folder.Version
+	published, payload []byte
+}
+
+// newest gives the newest trusted version of a role, or nil where there is none.
+func newest(files folder.Files, role string) (*version, error) {
 	versions, err := files.Versions(folder.Trusted)
 	if err != nil {
 		return nil, err
 	}
-	var signed map[string]any
+	var found *version
 	for _, v := range versions {
-		if v.Role != role {
-			continue
+		if v.Role == role {
+			found = &version{Version: v, published: files[folder.Trusted+"/"+v.File()]}
 		}
-		env, err := tufmeta.ParseEnvelope(files[folder.Trusted+"/"+v.File()])
-		if err != nil {
-			return nil, fmt.Errorf("reading trusted %s: %w", v, err)
-		}
-		signed = env.Signed
 	}
-	return signed, nil
+	return found, nil
+}
+
+// read gives what a version says, less its targets, and how to go through those.
+func (v *version) read() (*stream.Head, func() (*stream.Scanner, error), error) {
+	if v.published == nil {
+		head, err := stream.ReadPayload(v.payload)
+		return head, func() (*stream.Scanner, error) { return stream.Payload(spool.NewReader(v.payload)), nil }, err
+	}
+	head, err := stream.ReadEnvelope(v.published)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading trusted %s: %w", v, err)
+	}
+	return head, func() (*stream.Scanner, error) { return stream.Envelope(spool.NewReader(v.published)) }, nil
+}
+
+// trustedRoot gives the signed part of the newest trusted root, or nil.
+func trustedRoot(files folder.Files) (map[string]any, error) {
+	root, err := newest(files, "root")
+	if err != nil || root == nil {
+		return nil, err
+	}
+	head, _, err := root.read()
+	if err != nil {
+		return nil, err
+	}
+	return head.Signed, nil
 }
 
 // mark says in the metadata itself that it is of a rehearsal.
@@ -94,7 +120,7 @@ func common(role string, version int64, expires time.Time) map[string]any {
 }
 
 func root(p *plan.Plan, files folder.Files) (map[string]any, error) {
-	signed, err := trusted(files, "root")
+	signed, err := trustedRoot(files)
 	if err != nil {
 		return nil, err
 	}

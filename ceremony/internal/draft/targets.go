@@ -2,51 +2,111 @@ package draft
 
 import (
 	"fmt"
+	"io"
+	"iter"
 	"maps"
+	"reflect"
+	"slices"
 
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/quorum"
+	"tufceremony/ceremony/internal/spool"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
-// targets drafts targets or a delegated role: both have one form.
-func targets(p *plan.Plan, t *plan.TargetsPlan, files folder.Files) (map[string]any, error) {
-	signed, err := trusted(files, t.Name())
+// targets drafts targets or a delegated role, which have one form: what is
+// trusted, in one pass, with what the plan changes put in on the way.
+func targets(p *plan.Plan, t *plan.TargetsPlan, files folder.Files) ([]byte, error) {
+	last, err := newest(files, t.Name())
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case signed == nil && t.Version != 1:
-		before := folder.Version{Role: t.Name(), Version: t.Version - 1}
-		return nil, fmt.Errorf("trusted/ has no %s to go on from: put the published %s there", t.Name(), before.File())
-	case signed == nil:
-		signed = common("targets", t.Version, t.Expires)
-	}
-	signed = maps.Clone(signed)
-	signed["version"] = t.Version
-	signed["expires"] = tufmeta.Stamp(t.Expires)
-	list := map[string]any{}
-	if before, ok := signed["targets"].(map[string]any); ok {
-		maps.Copy(list, before)
-	}
-	for _, f := range t.Files() {
-		list[f.Path] = entry(f)
-	}
-	for _, path := range t.Remove {
-		if _, ok := list[path]; !ok {
-			return nil, fmt.Errorf("the plan removes \"%s\", which the trusted %s does not have", tufmeta.Printable(path), t.Name())
-		}
-		delete(list, path)
-	}
-	signed["targets"] = list
-	if t.Delegations != nil {
-		if err := delegations(p, t.Delegations, signed); err != nil {
+	if last == nil {
+		if last, err = first(t); err != nil {
 			return nil, err
 		}
 	}
-	mark(p, signed)
-	return signed, nil
+	head, open, err := last.read()
+	if err != nil {
+		return nil, err
+	}
+	edits, err := edits(p, t, head.Signed)
+	if err != nil {
+		return nil, err
+	}
+	return spool.Create(func(w io.Writer) error {
+		scanner, err := open()
+		if err != nil {
+			return err
+		}
+		out := stream.NewWriter(w)
+		if err := stream.Merge(out, scanner, each(edits), nil); err != nil {
+			return err
+		}
+		_, err = out.Close()
+		return err
+	})
+}
+
+// first is what a first version goes on from.
+func first(t *plan.TargetsPlan) (*version, error) {
+	if t.Version != 1 {
+		before := folder.Version{Role: t.Name(), Version: t.Version - 1}
+		return nil, fmt.Errorf("trusted/ has no %s to go on from: put the published %s there", t.Name(), before.File())
+	}
+	signed := common("targets", t.Version, t.Expires)
+	signed["targets"] = map[string]any{}
+	payload, err := tufmeta.Encode(signed)
+	return &version{payload: payload}, err
+}
+
+// edits are the changes to the last version, in the order in which stream.Merge
+// wants them.
+func edits(p *plan.Plan, t *plan.TargetsPlan, before map[string]any) ([]stream.Edit, error) {
+	after := maps.Clone(before)
+	after["version"], after["expires"] = t.Version, tufmeta.Stamp(t.Expires)
+	if t.Delegations != nil {
+		if err := delegations(p, t.Delegations, after); err != nil {
+			return nil, err
+		}
+	}
+	mark(p, after)
+	list := fields(before, after)
+	for _, f := range t.Files() {
+		list = append(list, stream.Edit{In: stream.Targets, Name: f.Path, To: func([]byte) ([]byte, error) { return tufmeta.Encode(entry(f)) }})
+	}
+	for _, path := range t.Remove {
+		list = append(list, stream.Edit{In: stream.Targets, Name: path, To: func(old []byte) ([]byte, error) {
+			if old == nil {
+				return nil, fmt.Errorf("the plan removes \"%s\", which the trusted %s does not have", tufmeta.Printable(path), t.Name())
+			}
+			return nil, nil
+		}})
+	}
+	slices.SortStableFunc(list, stream.CompareEdits)
+	return list, nil
+}
+
+// fields gives an edit for each field that changes.
+func fields(before, after map[string]any) []stream.Edit {
+	all := maps.Clone(before)
+	maps.Copy(all, after)
+	var list []stream.Edit
+	for name := range all {
+		value, there := after[name]
+		if there && reflect.DeepEqual(value, before[name]) {
+			continue
+		}
+		list = append(list, stream.Edit{In: stream.Signed, Name: name, To: func([]byte) ([]byte, error) {
+			if !there {
+				return nil, nil
+			}
+			return tufmeta.Encode(value)
+		}})
+	}
+	return list
 }
 
 // entry is what is signed of a target. Nothing of an entry before it is kept:
@@ -171,4 +231,14 @@ func delegators(p *plan.Plan, files, payloads folder.Files) error {
 		}
 	}
 	return nil
+}
+
+func each(list []stream.Edit) iter.Seq2[stream.Edit, error] {
+	return func(yield func(stream.Edit, error) bool) {
+		for _, e := range list {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
 }

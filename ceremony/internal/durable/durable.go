@@ -22,6 +22,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"tufceremony/ceremony/internal/spool"
 )
 
 // partial marks the temporary name of a file that is being written.
@@ -53,8 +55,8 @@ func CreateBy(path string, fill func(io.Writer) error) error {
 // Ensure writes a new file, or finds it there with the very same content, as
 // it is when a killed command runs again. It reports whether it wrote.
 func Ensure(path string, data []byte) (bool, error) {
-	switch old, err := os.ReadFile(path); {
-	case err == nil && string(old) == string(data):
+	switch same, err := spool.Matches(path, data); {
+	case err == nil && same:
 		return false, nil
 	case err == nil:
 		return false, fmt.Errorf("writing %q: %w with other content", path, fs.ErrExist)
@@ -152,14 +154,15 @@ func (s *stepping) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// inHalves writes what is in memory, so that there is a step in the middle.
+// inHalves writes data that is there, so that there is a step in the middle.
 func inHalves(data []byte) func(io.Writer) error {
 	return func(w io.Writer) error {
 		half := len(data) / 2
-		if _, err := w.Write(data[:half]); err != nil {
-			return err
+		for _, part := range [][]byte{data[:half], data[half:]} {
+			if _, err := io.Copy(w, spool.NewReader(part)); err != nil {
+				return err
+			}
 		}
-		_, err := w.Write(data[half:])
-		return err
+		return nil
 	}
 }

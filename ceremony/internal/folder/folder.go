@@ -29,6 +29,7 @@ import (
 	"strings"
 
 	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/spool"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -48,8 +49,8 @@ const (
 // Parts are the files and folders that a ceremony folder has.
 var Parts = []string{Plan, Keys, Lists, Trusted, Payload, Signatures, Metadata, Record, Destroyed}
 
-// maxFile bounds what is read into memory: clients accept far less.
-const maxFile = 512 << 20
+// maxFile bounds what is read; what is large is not held in memory.
+const maxFile = 2 << 30
 
 // Files is the content of a ceremony folder, by slash-separated path.
 type Files map[string][]byte
@@ -117,7 +118,7 @@ func (f Files) file(full, part string, size int64) error {
 	if size > maxFile {
 		return fmt.Errorf("%q has %d bytes, and %d is the most that is read", part, size, maxFile)
 	}
-	data, err := os.ReadFile(full)
+	data, err := spool.ReadFile(full)
 	if err != nil {
 		return err
 	}

@@ -1,13 +1,13 @@
 package inspect
 
 import (
-	"bytes"
 	"encoding/hex"
 	"maps"
 	"slices"
 	"strings"
 
 	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/spool"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -22,7 +22,7 @@ type Copy struct {
 // Where it differs, the result names the keys that signed both, out of the keys
 // of any root that is given; who turns a fingerprint into words.
 func Equivocation(subject string, a, b Copy, keys []map[string]*tufmeta.Key, who func(fingerprint string) string) (check.Result, bool) {
-	if bytes.Equal(a.Envelope.Canonical, b.Envelope.Canonical) {
+	if spool.Equal(a.Envelope.Canonical, b.Envelope.Canonical) {
 		return check.Result{}, false
 	}
 	var names []string

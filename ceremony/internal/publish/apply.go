@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/spool"
 )
 
 // Apply writes the publication. Killed anywhere and run again from Open, it
@@ -96,11 +97,13 @@ func (p *Publication) asBefore(step Step) error {
 	if dir != metadata+"/" {
 		return nil
 	}
-	now, err := os.ReadFile(filepath.Join(p.dir, filepath.FromSlash(step.Name)))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	before, there := p.before[name]
+	switch same, err := spool.Matches(filepath.Join(p.dir, filepath.FromSlash(step.Name)), before); {
+	case errors.Is(err, fs.ErrNotExist) && !there:
+		return nil
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
-	}
-	if string(now) != string(p.before[name]) {
+	case !same:
 		return errMeanwhile
 	}
 	return nil
@@ -112,12 +115,21 @@ var errMeanwhile = errors.New("somebody else has written to metadata/ meanwhile:
 // unchanged compares a metadata folder with what was read when the publication
 // was prepared: an online signer may have gone on meanwhile.
 func (p *Publication) unchanged(dir string) error {
-	now, _, err := readMetadata(dir)
+	names, _, err := listMetadata(dir)
 	if err != nil {
 		return err
 	}
-	if !maps.EqualFunc(now, p.before, func(a, b []byte) bool { return string(a) == string(b) }) {
+	if !slices.Equal(names, slices.Sorted(maps.Keys(p.before))) {
 		return errMeanwhile
+	}
+	for _, name := range names {
+		same, err := spool.Matches(filepath.Join(dir, name), p.before[name])
+		if err != nil {
+			return err
+		}
+		if !same {
+			return errMeanwhile
+		}
 	}
 	return nil
 }

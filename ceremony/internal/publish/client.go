@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -81,7 +82,7 @@ func (s state) read(name, role string, r root) (*tufmeta.Snapshot, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s is missing", name)
 	}
-	env, err := tufmeta.ParseEnvelope(data)
+	env, err := stream.ReadEnvelope(data)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -106,7 +107,7 @@ func (s state) targets(name string, by []tufmeta.Delegator) (*tufmeta.Targets, e
 	if !ok {
 		return nil, fmt.Errorf("%s is missing", name)
 	}
-	env, err := tufmeta.ParseEnvelope(data)
+	env, err := stream.ReadEnvelope(data)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
@@ -131,7 +132,7 @@ func (b *builder) publishedBelow(role string) int64 {
 		if name != role+".json" && (err != nil || v.Role != role) || !b.vouchedBelow(name) {
 			continue
 		}
-		if env, err := tufmeta.ParseEnvelope(data); err == nil {
+		if env, err := stream.ReadEnvelope(data); err == nil {
 			if c, err := tufmeta.ParseCommon(env.Signed); err == nil {
 				newest = max(newest, c.Version)
 			}
@@ -144,7 +145,7 @@ func (b *builder) publishedBelow(role string) int64 {
 // version of targets, or of a role below it, has wanted it to be.
 func (b *builder) vouchedBelow(name string) bool {
 	role := roleOf(name)
-	env, err := tufmeta.ParseEnvelope(b.next[name])
+	env, err := stream.ReadEnvelope(b.next[name])
 	if err != nil {
 		return false
 	}

@@ -9,6 +9,7 @@ import (
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -127,7 +128,7 @@ func missingName(role string, snapshot *tufmeta.Snapshot, r root) string {
 
 // handsOnTo lists the roles to which the listed version of a role delegates.
 func (b *builder) handsOnTo(role string, snapshot *tufmeta.Snapshot) []tufmeta.Delegated {
-	env, err := tufmeta.ParseEnvelope(b.next[fileOf(role, snapshot.Meta[role+".json"].Version, b.newest)])
+	env, err := stream.ReadEnvelope(b.next[fileOf(role, snapshot.Meta[role+".json"].Version, b.newest)])
 	if err != nil {
 		return nil
 	}

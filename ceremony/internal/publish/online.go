@@ -13,6 +13,7 @@ import (
 	"tufceremony/ceremony/internal/assemble"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -97,7 +98,7 @@ func (w *onlineWork) base(name, role string) (signed map[string]any, retired boo
 		if _, err := w.files.read(name, role, r); err != nil {
 			continue
 		}
-		env, err := tufmeta.ParseEnvelope(w.files[name])
+		env, err := stream.ReadEnvelope(w.files[name])
 		if err != nil {
 			return nil, false, err
 		}
@@ -128,7 +129,7 @@ func (w *onlineWork) has(role string, entry any) bool {
 	if sum, hashed := hashes["sha256"]; hashed && sum != tufmeta.Digest(data) {
 		return false
 	}
-	env, err := tufmeta.ParseEnvelope(data)
+	env, err := stream.ReadEnvelope(data)
 	if err != nil {
 		return false
 	}

@@ -10,6 +10,7 @@ import (
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/ceremony/internal/verify"
 )
@@ -137,11 +138,11 @@ func (b *builder) add(name string, data []byte, replace bool) ([]Step, error) {
 // version. One that no root vouches for was never published: somebody put it
 // there.
 func (b *builder) same(name string, published, data []byte) error {
-	theirs, err := tufmeta.ParseEnvelope(published)
+	theirs, err := stream.ReadEnvelope(published)
 	if err != nil {
 		return err
 	}
-	mine, err := tufmeta.ParseEnvelope(data)
+	mine, err := stream.ReadEnvelope(data)
 	if err != nil {
 		return err
 	}
@@ -152,7 +153,7 @@ func (b *builder) same(name string, published, data []byte) error {
 	for _, r := range b.chain {
 		keys = append(keys, r.Keys)
 	}
-	result, differ := inspect.Equivocation(name, inspect.Copy{Name: "the published one", Envelope: theirs}, inspect.Copy{Name: "the bundle's", Envelope: mine}, keys, b.facts.Report.Plan.Roster.Describe)
+	result, differ := inspect.Equivocation(name, inspect.Copy{Name: "the published one", Envelope: theirs.Envelope}, inspect.Copy{Name: "the bundle's", Envelope: mine.Envelope}, keys, b.facts.Report.Plan.Roster.Describe)
 	switch {
 	case !differ:
 		return nil
@@ -197,7 +198,7 @@ func (b *builder) published() int64 {
 	if !b.vouched("targets.json") {
 		return newest
 	}
-	if env, err := tufmeta.ParseEnvelope(b.next["targets.json"]); err == nil {
+	if env, err := stream.ReadEnvelope(b.next["targets.json"]); err == nil {
 		if c, err := tufmeta.ParseCommon(env.Signed); err == nil {
 			newest = max(newest, c.Version)
 		}

@@ -31,6 +31,7 @@ import (
 	"tufceremony/ceremony/internal/durable"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/spool"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -113,24 +114,35 @@ func plausible(dir string) error {
 
 // readMetadata reads what clients can fetch, and names what else lies there.
 func readMetadata(dir string) (files state, other []string, err error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	names, other, err := listMetadata(dir)
+	if err != nil {
 		return nil, nil, err
 	}
 	files = state{}
-	for _, e := range entries {
-		if durable.IsPartial(e.Name()) {
-			continue
-		}
-		if !e.Type().IsRegular() || !strings.HasSuffix(e.Name(), ".json") {
-			other = append(other, e.Name())
-			continue
-		}
-		if files[e.Name()], err = os.ReadFile(filepath.Join(dir, e.Name())); err != nil {
+	for _, name := range names {
+		if files[name], err = spool.ReadFile(filepath.Join(dir, name)); err != nil {
 			return nil, nil, err
 		}
 	}
 	return files, other, nil
+}
+
+// listMetadata names what clients can fetch, sorted, and what else lies there.
+func listMetadata(dir string) (names, other []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	for _, e := range entries {
+		switch {
+		case durable.IsPartial(e.Name()):
+		case !e.Type().IsRegular() || !strings.HasSuffix(e.Name(), ".json"):
+			other = append(other, e.Name())
+		default:
+			names = append(names, e.Name())
+		}
+	}
+	return names, other, nil
 }
 
 // recover puts back the folder that a kill between two renames has left aside.

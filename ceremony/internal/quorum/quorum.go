@@ -16,6 +16,7 @@ import (
 
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -162,18 +163,15 @@ func Published(files folder.Files) (map[string]*tufmeta.Targets, error) {
 
 func targets(files folder.Files, part string, v folder.Version) (*tufmeta.Targets, error) {
 	data := files[part+"/"+v.File()]
+	read := stream.ReadEnvelope
 	if part == folder.Payload {
-		signed, err := tufmeta.ParseSigned(data)
-		if err != nil {
-			return nil, err
-		}
-		return tufmeta.ParseTargets(signed)
+		read = stream.ReadPayload
 	}
-	env, err := tufmeta.ParseEnvelope(data)
+	head, err := read(data)
 	if err != nil {
 		return nil, err
 	}
-	return tufmeta.ParseTargets(env.Signed)
+	return tufmeta.ParseTargets(head.Signed)
 }
 
 func role(root *tufmeta.Root, name string) *tufmeta.Role {

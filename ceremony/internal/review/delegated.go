@@ -25,11 +25,11 @@ func (r *reviewer) trustedDelegated() {
 			continue
 		}
 		old, name := r.old[role], tufmeta.Printable(role)
-		r.goesOnFrom(role, old.Version, old.env.Canonical)
+		r.goesOnFrom(role, old.Version, old.head.Canonical)
 		var short []string
 		delegators := tufmeta.Delegators(all, role)
 		for _, d := range delegators {
-			if tally := tufmeta.Count(old.env.Canonical, old.env.Signatures, d.Keys, d.Role); !tally.Reached() {
+			if tally := tufmeta.Count(old.head.Canonical, old.head.Signatures, d.Keys, d.Role); !tally.Reached() {
 				short = append(short, fmt.Sprintf("%d valid signatures under %s, and %d are needed", tally.Valid(), d, tally.Threshold))
 			}
 		}
@@ -150,7 +150,7 @@ func (r *reviewer) stale(before map[string]wanted, now *tufmeta.Delegations, d *
 	keys := inspect.FingerprintsOf(now.Keys, &d.Role)
 	machine = r.machines(keys)
 	if old := r.old[d.Name]; old != nil && d.Bins == 0 {
-		tally := tufmeta.Count(old.env.Canonical, old.env.Signatures, now.Keys, &d.Role)
+		tally := tufmeta.Count(old.head.Canonical, old.head.Signatures, now.Keys, &d.Role)
 		if tally.Reached() {
 			return "", false
 		}

@@ -186,7 +186,7 @@ func (r *reviewer) staleTargets() {
 		return
 	}
 	if old := r.old["targets"]; old != nil {
-		tally := tufmeta.Count(old.env.Canonical, old.env.Signatures, r.newRoot.Keys, r.newRoot.Roles["targets"])
+		tally := tufmeta.Count(old.head.Canonical, old.head.Signatures, r.newRoot.Keys, r.newRoot.Roles["targets"])
 		if !tally.Reached() {
 			r.say("TARGETS-STALE", "targets", "targets %d would have %d valid signatures under root %d, and %d are needed", old.Version, tally.Valid(), r.newRoot.Version, tally.Threshold)
 		}

@@ -28,6 +28,7 @@ import (
 	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/quorum"
+	"tufceremony/ceremony/internal/spool"
 	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -177,22 +178,23 @@ func (r *reviewer) trustedRootExpired() {
 // published is targets, or a delegated role, as it was published.
 type published struct {
 	*tufmeta.Targets
-	env *tufmeta.Envelope
+	head *stream.Head
+	file []byte
 }
 
 func (r *reviewer) readTargets(name string, v folder.Version) error {
-	env, err := tufmeta.ParseEnvelope(r.files[name])
+	head, err := stream.ReadEnvelope(r.files[name])
 	if err != nil {
 		return err
 	}
-	targets, err := tufmeta.ParseTargets(env.Signed)
+	targets, err := tufmeta.ParseTargets(head.Signed)
 	if err != nil {
 		return err
 	}
 	if targets.Version != v.Version {
 		return fmt.Errorf("the file says version %d", targets.Version)
 	}
-	r.old[v.Role] = &published{targets, env}
+	r.old[v.Role] = &published{targets, head, r.files[name]}
 	return nil
 }
 
@@ -208,8 +210,8 @@ func (r *reviewer) trustedTargets() {
 	if old == nil || r.oldRoot == nil {
 		return
 	}
-	r.goesOnFrom("targets", old.Version, old.env.Canonical)
-	tally := tufmeta.Count(old.env.Canonical, old.env.Signatures, r.oldRoot.Keys, r.oldRoot.Roles["targets"])
+	r.goesOnFrom("targets", old.Version, old.head.Canonical)
+	tally := tufmeta.Count(old.head.Canonical, old.head.Signatures, r.oldRoot.Keys, r.oldRoot.Roles["targets"])
 	if !tally.Reached() {
 		r.trustedResults = append(r.trustedResults, check.NewRefusal("THRESHOLD-NEW", "targets", "has %d valid signatures under root %d, and %d are needed", tally.Valid(), r.oldRoot.Version, tally.Threshold))
 	}
@@ -244,20 +246,19 @@ func (r *reviewer) expected(versions []folder.Version) {
 func (r *reviewer) document(v folder.Version) {
 	payload := r.files[folder.Payload+"/"+v.File()]
 	d := newDocument(v, payload)
-	signed, err := tufmeta.ParseSigned(payload)
-	if err == nil {
-		err = readAgain(d)
-	}
+	head, err := stream.ReadPayload(payload)
 	if err == nil {
 		switch v.Role {
 		case "root":
-			d.Changes, err = r.root(v, signed)
+			if err = rootAgain(d); err == nil {
+				d.Changes, err = r.root(v, head.Signed)
+			}
 		case "snapshot", "timestamp":
 			err = fmt.Errorf("no role \"%s\" is signed in this ceremony", v.Role)
 		default:
-			d.Changes, err = r.targets(v, signed)
+			d.Changes, err = r.targets(d, head.Signed)
 		}
-		r.results = append(r.results, inspect.Bins(v.Role, signed)...)
+		r.results = append(r.results, inspect.Bins(v.Role, head.Signed)...)
 	}
 	if err != nil {
 		r.say("JSON-STRICT", v.String(), "%v", err)
@@ -265,9 +266,10 @@ func (r *reviewer) document(v folder.Version) {
 	r.report.Documents = append(r.report.Documents, d)
 }
 
-// readAgain has a second reader, which goes through the bytes once and builds
-// nothing of them, find that they are canonical too, and of the same digest.
-func readAgain(d Document) error {
+// rootAgain has a second reader, which goes through the bytes once and builds
+// nothing of them, find that they are canonical too, and of the same digest. Of
+// other roles compare does.
+func rootAgain(d Document) error {
 	s := stream.Payload(bytes.NewReader(d.Payload))
 	defer s.Close()
 	for s.Next() {
@@ -276,7 +278,7 @@ func readAgain(d Document) error {
 		return err
 	}
 	if s.Digest() != d.Digest {
-		return errors.New("two readers of this program disagree on its digest: sign nothing, and report it with the file")
+		return errDisagree
 	}
 	return nil
 }
@@ -317,7 +319,7 @@ func (r *Report) Approve(typed string, now time.Time) (Approval, error) {
 	approved := *r // what happens to the report from here on changes nothing
 	approved.Documents = slices.Clone(r.Documents)
 	for i := range approved.Documents {
-		approved.Documents[i].Payload = slices.Clone(r.Documents[i].Payload)
+		approved.Documents[i].Payload = spool.Clone(r.Documents[i].Payload)
 	}
 	approved.files = maps.Clone(r.files)
 	return Approval{&approved}, nil

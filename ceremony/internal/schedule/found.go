@@ -9,6 +9,7 @@ import (
 
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -30,10 +31,11 @@ type file struct {
 func read(files []inspect.File) (*found, error) {
 	f := &found{}
 	for _, given := range files {
-		env, err := tufmeta.ParseEnvelope(given.Data)
+		head, err := stream.ReadEnvelope(given.Data)
 		if err != nil {
 			return nil, fmt.Errorf("reading %q: %w", given.Name, err)
 		}
+		env := head.Envelope
 		common, err := tufmeta.ParseCommon(env.Signed)
 		if err != nil {
 			return nil, fmt.Errorf("reading %q: %w", given.Name, err)

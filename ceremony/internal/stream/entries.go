@@ -46,6 +46,7 @@ type Scanner struct {
 	frames []frame
 	entry  Entry
 	counts [places]int
+	signed int64 // where the signed part begins in the file
 	fault  error
 	ended  bool
 
@@ -180,6 +181,7 @@ func (s *Scanner) begin() error {
 // hash has everything from here on hashed.
 func (s *Scanner) hash() {
 	s.flush()
+	s.signed = s.offset()
 	s.from, s.hashing = s.w, true
 }
 

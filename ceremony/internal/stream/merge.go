@@ -13,7 +13,9 @@ type Edit struct {
 	Name string
 
 	// To gets the canonical value that the last version has, nil where it has
-	// none, and gives that of the next, nil where it is to have none.
+	// none, and gives that of the next, nil where it is to have none. What opens
+	// a place of its own has no value here, and is replaced with all that is in
+	// it; its entries can be edited instead.
 	To func(old []byte) ([]byte, error)
 }
 
@@ -39,10 +41,13 @@ func Merge(w *Writer, last *Scanner, edits iter.Seq2[Edit, error], roles func(ol
 	defer last.Close()
 	next, stop := iter.Pull2(edits)
 	defer stop()
-	m := &merge{w: w, last: last, next: next, roles: roles}
+	m := &merge{w: w, last: last, next: next, roles: roles, gone: outer}
 	m.readEdit()
 	for there := last.Next(); there && m.err == nil; there = last.Next() {
 		e := last.Entry()
+		if e.In.inside(m.gone) {
+			continue
+		}
 		m.before(e)
 		m.pass(e)
 	}
@@ -61,6 +66,7 @@ type merge struct {
 	edit  Edit
 	more  bool // there is an edit
 	roles func([]byte) ([][]byte, error)
+	gone  Place // whose entries were replaced as a whole; outer where there is none
 	err   error
 }
 
@@ -118,9 +124,11 @@ func (m *merge) pass(e Entry) {
 	case m.err != nil:
 	case e.In == Roles && m.roles != nil:
 		m.putRoles(e.Value)
-	case edited && e.Value == nil:
-		m.err = fmt.Errorf("writing metadata: \"%s\" in %s is changed entry by entry only", m.edit.Name, e.In)
 	case edited:
+		m.gone, _ = e.Opens()
+		if e.Value != nil {
+			m.gone = outer
+		}
 		m.apply(e.Value)
 	default:
 		m.err = m.w.copy(e)

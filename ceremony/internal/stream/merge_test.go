@@ -57,6 +57,9 @@ func TestMerge(t *testing.T) {
 		want string
 	}{
 		{"nothing", last, nil, last},
+		{"a place as a whole", last, []stream.Edit{set(stream.Signed, "delegations", `{"keys":{"k2":{}}}`)}, `{"_type":"targets","delegations":{"keys":{"k2":{}}},"targets":{"a":{"length":1},"c":{"length":3}},"version":7}`},
+		{"a place away", last, []stream.Edit{gone(stream.Signed, "delegations"), set(stream.Targets, "b", `2`)}, `{"_type":"targets","targets":{"a":{"length":1},"b":2,"c":{"length":3}},"version":7}`},
+		{"all places", last, []stream.Edit{gone(stream.Signed, "delegations"), set(stream.Signed, "targets", `{}`)}, `{"_type":"targets","targets":{},"version":7}`},
 		{"in every place", last, []stream.Edit{
 			set(stream.Signed, "A", "1"), set(stream.Keys, "k0", "[]"), gone(stream.Keys, "k1"), set(stream.Delegations, "succinct_roles", "{}"),
 			set(stream.Signed, "expires", `"x"`), set(stream.Targets, "\"\\é", "{}"), set(stream.Targets, "b", "{}"), gone(stream.Targets, "c"), set(stream.Targets, "d", "4"),
@@ -122,7 +125,7 @@ func TestMergeRefuses(t *testing.T) {
 		{"two values", `{}`, []stream.Edit{{In: stream.Targets, Name: "b", To: stream.Set([]byte(`{},"c":{}`))}}, "text after the end of the value"},
 		{"no text", `{}`, []stream.Edit{{In: stream.Targets, Name: "\xff", To: to}}, "is not valid UTF-8"},
 		{"too long", `{}`, []stream.Edit{{In: stream.Targets, Name: "b", To: stream.Set([]byte(`"` + strings.Repeat("x", stream.MaxEntry) + `"`))}}, "has more than 1048576 bytes"},
-		{"a whole place", `{"targets":{}}`, []stream.Edit{{In: stream.Signed, Name: "targets", To: to}}, "entry by entry only"},
+		{"a place that was replaced", `{"targets":{"b":1}}`, []stream.Edit{{In: stream.Signed, Name: "targets", To: stream.Set([]byte(`{}`))}, {In: stream.Targets, Name: "a", To: to}}, "names must ascend"},
 		{"a role by name", `{}`, []stream.Edit{{In: stream.Roles, Name: "targets", To: to}}, "no entries with names"},
 		{"the last version is cut", `{"targets":{"a":1`, nil, "a comma or the end of the object"},
 	} {

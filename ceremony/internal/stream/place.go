@@ -68,6 +68,19 @@ func (p Place) within() (Place, string) {
 	return outer, "signed"
 }
 
+// inside reports whether a place is another one, or stands in it.
+func (p Place) inside(other Place) bool {
+	for ; p != outer; p, _ = p.within() {
+		if p == other {
+			return true
+		}
+		if p == Signed {
+			break
+		}
+	}
+	return false
+}
+
 // frame gives the bytes that a place begins and ends with.
 func (p Place) frame() (begin, end byte) {
 	if p == Roles {

@@ -6,7 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"crypto/sha256"
+	_ "crypto/sha256"
 	_ "crypto/sha512" // SHA-384, for keys on P-384
 	"crypto/x509"
 	"encoding/hex"
@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"tufceremony/ceremony/internal/spool"
 )
 
 // Key is a public key as a metadata file lists it.
@@ -87,8 +89,7 @@ func KeyID(object map[string]any) (string, error) {
 
 // Digest is the SHA-256 of data in lower-case hex, as sha256sum prints it.
 func Digest(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
+	return hex.EncodeToString(spool.Sum(crypto.SHA256, data))
 }
 
 // IDMatches reports whether the listed key ID is that of the content.
@@ -237,9 +238,7 @@ func (k *Key) Verify(payload, sig []byte) error {
 // digest hashes as the key's scheme says.
 func (k *Key) digest(payload []byte) (crypto.Hash, []byte) {
 	s, _ := schemeNamed(k.Scheme)
-	h := s.options.HashFunc().New()
-	h.Write(payload)
-	return s.options.HashFunc(), h.Sum(nil)
+	return s.options.HashFunc(), spool.Sum(s.options.HashFunc(), payload)
 }
 
 // Sign has a signer sign a payload in the key's scheme. Whether it did is for
@@ -254,5 +253,9 @@ func (k *Key) Sign(random io.Reader, payload []byte, signer crypto.Signer) ([]by
 	if !ok || s.options == nil {
 		return nil, fmt.Errorf("choosing how to sign: nothing is signed here with scheme \"%s\"", Printable(k.Scheme))
 	}
-	return crypto.SignMessage(signer, random, payload, s.options)
+	if whole, ok := signer.(crypto.MessageSigner); ok {
+		return whole.SignMessage(random, payload, s.options)
+	}
+	_, digest := k.digest(payload)
+	return signer.Sign(random, digest, s.options)
 }

@@ -4,6 +4,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"io"
+
+	"tufceremony/ceremony/internal/spool"
 )
 
 // asn1Around is what DER puts around the two numbers of an ECDSA signature on
@@ -26,14 +29,22 @@ func (k *Key) SignatureLength() int {
 
 // JSONLength is the length of what JSON makes of canonical bytes.
 func JSONLength(canonical []byte) int64 {
-	size := int64(len(canonical))
+	size := jsonSize(len(canonical))
+	_, _ = io.Copy(&size, spool.NewReader(canonical))
+	return int64(size)
+}
+
+// jsonSize counts the bytes with the escapes of control characters.
+type jsonSize int64
+
+func (size *jsonSize) Write(canonical []byte) (int, error) {
 	for _, c := range canonical {
 		switch {
 		case c == '\n':
-			size++
+			*size++
 		case c < 0x20:
-			size += int64(len(`\u0000`) - 1)
+			*size += jsonSize(len(`\u0000`) - 1)
 		}
 	}
-	return size
+	return len(canonical), nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -74,7 +75,7 @@ func (j *judge) newestOfEach() (map[string]source, error) {
 // prove counts a role's signatures under one of those that delegate to it. (A
 // role of this ceremony is counted under each of them, in roles.)
 func (j *judge) prove(role string, file source, by []tufmeta.Delegator) error {
-	env, err := tufmeta.ParseEnvelope(file.data)
+	env, err := stream.ReadEnvelope(file.data)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
 
 	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/spool"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -33,6 +35,11 @@ func (j *judge) secondOpinion() (err error) {
 	return j.targetsOpinion(set.Root)
 }
 
+// maxOpinion is the size, in bytes, of a file up to which go-tuf is asked: it
+// takes 27 times as much memory as the file has, and at a million targets 72
+// seconds (docs/scale.md). People are told of those that it was not asked about.
+const maxOpinion = spool.Held
+
 // targetsOpinion has go-tuf check what is signed below the root, each file under
 // those under whose keys it was counted, and the trusted files on the way to
 // them.
@@ -46,6 +53,10 @@ func (j *judge) targetsOpinion(root *metadata.Metadata[metadata.RootType]) error
 		if j.below[role] == nil && !slices.Contains(j.versions, file.Version) {
 			continue // nothing here depends on it
 		}
+		if len(file.data) > maxOpinion {
+			j.facts.Unasked = append(j.facts.Unasked, file.Version)
+			continue
+		}
 		if read[role], err = metadata.Targets().FromBytes(file.data); err != nil {
 			return disagrees(tufmeta.Printable(file.String()), err)
 		}
@@ -54,25 +65,43 @@ func (j *judge) targetsOpinion(root *metadata.Metadata[metadata.RootType]) error
 		}
 	}
 	for role, targets := range read {
-		good := 0
-		var bad error
-		under := j.under(role)
-		for _, by := range under {
-			if by.Name == "root" {
-				err = root.VerifyDelegate(role, targets)
-			} else {
-				err = read[by.Name].VerifyDelegate(role, targets)
-			}
-			if err != nil {
-				bad = err
-			} else {
-				good++
-			}
+		if err := j.delegateOpinion(root, read, newest[role].Version, targets); err != nil {
+			return err
 		}
-		signed := slices.Contains(j.versions, newest[role].Version)
-		if good == 0 || signed && good < len(under) {
-			return disagrees(tufmeta.Printable(newest[role].String()), bad)
+	}
+	slices.SortFunc(j.facts.Unasked, folder.Compare)
+	return nil
+}
+
+// delegateOpinion has go-tuf count the signatures of one file. What is signed here
+// must be good under all who delegate to it, other files under one.
+func (j *judge) delegateOpinion(root *metadata.Metadata[metadata.RootType], read map[string]*metadata.Metadata[metadata.TargetsType], v folder.Version, targets *metadata.Metadata[metadata.TargetsType]) error {
+	asked, good := 0, 0
+	under := j.under(v.Role)
+	var bad error
+	for _, by := range under {
+		var err error
+		switch {
+		case by.Name == "root":
+			err = root.VerifyDelegate(v.Role, targets)
+		case read[by.Name] != nil:
+			err = read[by.Name].VerifyDelegate(v.Role, targets)
+		default:
+			continue // go-tuf was not asked about it
 		}
+		asked++
+		if err != nil {
+			bad = err
+		} else {
+			good++
+		}
+	}
+	if asked == 0 && len(under) > 0 {
+		j.facts.Unasked = append(j.facts.Unasked, v)
+		return nil
+	}
+	if good == 0 || slices.Contains(j.versions, v) && good < asked {
+		return disagrees(tufmeta.Printable(v.String()), bad)
 	}
 	return nil
 }

@@ -16,7 +16,6 @@
 package verify
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -29,6 +28,8 @@ import (
 	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/record"
 	"tufceremony/ceremony/internal/review"
+	"tufceremony/ceremony/internal/spool"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -47,6 +48,7 @@ type Facts struct {
 	Files   folder.Files     // as they stand in a bundle
 	Roots   map[int64][]byte // every root after the trusted one
 	NewRoot []byte           // the newest root, which may be the trusted one
+	Unasked []folder.Version // files that go-tuf was not asked about: they are too large for it
 }
 
 // Role is a role that the ceremony signed.
@@ -116,11 +118,11 @@ func (j *judge) payloads() error {
 		}
 	}
 	for _, v := range j.versions {
-		env, err := tufmeta.ParseEnvelope(j.given[folder.Metadata+"/"+v.File()])
+		head, err := stream.ReadEnvelope(j.given[folder.Metadata+"/"+v.File()])
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", v.File(), err)
 		}
-		j.full[folder.Payload+"/"+v.File()] = env.Canonical
+		j.full[folder.Payload+"/"+v.File()] = head.Canonical
 	}
 	return nil
 }
@@ -170,7 +172,7 @@ func (j *judge) signatures() error {
 	}
 	for _, v := range j.versions {
 		name := folder.Metadata + "/" + v.File()
-		if !bytes.Equal(made[name], j.given[name]) {
+		if !spool.Equal(made[name], j.given[name]) {
 			return fmt.Errorf("%s is not what its payload and signatures make", name)
 		}
 	}
@@ -292,8 +294,8 @@ func (j *judge) roles() error {
 }
 
 // read takes in a file of metadata/, which must be what its name says.
-func (j *judge) read(v folder.Version) (*tufmeta.Envelope, tufmeta.Common, error) {
-	env, err := tufmeta.ParseEnvelope(j.given[folder.Metadata+"/"+v.File()])
+func (j *judge) read(v folder.Version) (*stream.Head, tufmeta.Common, error) {
+	env, err := stream.ReadEnvelope(j.given[folder.Metadata+"/"+v.File()])
 	if err != nil {
 		return nil, tufmeta.Common{}, err
 	}

@@ -1,0 +1,58 @@
+package inspect
+
+import (
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/spool"
+	"tufceremony/ceremony/internal/stream"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// maxTexts is how many targets with odd text are told one by one.
+const maxTexts = 100
+
+// TargetTexts finds odd text in the targets of a published file, as Text does in
+// all else. A file that cannot be read has none.
+func TargetTexts(file []byte, subject string) []check.Result {
+	s, err := stream.Envelope(spool.NewReader(file))
+	if err != nil {
+		return nil
+	}
+	defer s.Close()
+	var results []check.Result
+	odd := 0
+	for s.Next() {
+		e := s.Entry()
+		if e.In != stream.Targets || PlainText(e.Name) && PlainText(e.Value) {
+			continue
+		}
+		value, err := tufmeta.ParseCanonical(e.Value)
+		if err != nil {
+			return nil
+		}
+		found := Text(map[string]any{"targets": map[string]any{string(e.Name): value}}, subject, false)
+		if len(found) > 0 {
+			odd++
+		}
+		if odd <= maxTexts {
+			results = append(results, found...)
+		}
+	}
+	if s.Err() != nil {
+		return nil
+	}
+	if odd > maxTexts {
+		results = append(results, check.New("TEXT-UNSAFE", subject, "%d more targets have such text", odd-maxTexts))
+	}
+	return results
+}
+
+// PlainText reports quickly that canonical bytes are of no interest to Text: ASCII,
+// without blanks, escapes and control characters. Of others it says nothing.
+func PlainText(b []byte) bool {
+	for _, c := range b {
+		if c <= ' ' || c >= 0x7f || c == '\\' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,183 @@
+package review
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"slices"
+
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/spool"
+	"tufceremony/ceremony/internal/stream"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// A role may list a million targets, so nothing is kept of those that are of no
+// interest: the trusted version and the payload are read side by side.
+
+// entries judges what is signed of each target, against plan and trusted version.
+func (r *reviewer) entries(d Document, want *plan.TargetsPlan) ([]Change, error) {
+	e := &entries{r: r, v: d.Version, found: newListing()}
+	if want != nil {
+		if err := e.plan(want); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.compare(d, e.visit); err != nil {
+		return nil, err
+	}
+	e.missing()
+	return e.found.changes()
+}
+
+// compare goes through the newest trusted version of a role and its payload, side
+// by side. It is a second reader of the payload, beside the one that has parsed
+// it, and must come to the same digest.
+func (r *reviewer) compare(d Document, visit func(stream.Change) error) error {
+	old, err := r.trustedScanner(d.Role)
+	if err != nil {
+		return err
+	}
+	now := stream.Payload(spool.NewReader(d.Payload))
+	if _, err := stream.Compare(old, now, visit); err != nil {
+		return err
+	}
+	if now.Digest() != d.Digest {
+		return errDisagree
+	}
+	return nil
+}
+
+var errDisagree = errors.New("two readers of this program disagree on its digest: sign nothing, and report it with the file")
+
+func (r *reviewer) trustedScanner(role string) (*stream.Scanner, error) {
+	if old := r.old[role]; old != nil {
+		return stream.Envelope(spool.NewReader(old.file))
+	}
+	return nil, nil
+}
+
+// entries is the review of one role's targets.
+type entries struct {
+	r       *reviewer
+	v       folder.Version
+	planned bool
+	intents map[string]*intent // by path
+	wrong   int                // entries that are not as planned
+	odd     int                // entries with odd text
+	kept    map[string]any     // what publishers said of targets that stay
+	found   *listing
+}
+
+// intent is what the plan wants of one path.
+type intent struct {
+	value []byte // canonical; nil where it is removed
+	seen  bool
+}
+
+func (e *entries) plan(want *plan.TargetsPlan) error {
+	e.planned, e.intents = true, map[string]*intent{}
+	for _, f := range want.Files() {
+		value, err := tufmeta.Encode(planned(f))
+		if err != nil {
+			return err
+		}
+		e.intents[f.Path] = &intent{value: value}
+	}
+	for _, path := range want.Remove {
+		e.intents[path] = &intent{}
+	}
+	return nil
+}
+
+func (e *entries) visit(c stream.Change) error {
+	if c.In != stream.Targets {
+		return nil
+	}
+	if e.planned {
+		e.asPlanned(c)
+	}
+	if c.New != nil {
+		if err := e.text(c); err != nil {
+			return err
+		}
+	}
+	e.found.add(c)
+	return nil
+}
+
+// asPlanned wants an entry to be as it was, or as the plan makes it.
+func (e *entries) asPlanned(c stream.Change) {
+	wanted := c.Old
+	i := e.intents[string(c.Name)]
+	if i != nil {
+		wanted, i.seen = i.value, true
+	}
+	switch {
+	case bytes.Equal(wanted, c.New):
+	case wanted == nil:
+		e.mismatch("target \"%s\" is neither in the trusted %s nor in the plan", tufmeta.Printable(string(c.Name)), tufmeta.Printable(e.v.Role))
+	default:
+		e.mismatch("target \"%s\" is not as the plan makes it", tufmeta.Printable(string(c.Name)))
+	}
+}
+
+// maxMismatches is how many targets that are not as planned are told one by one.
+const maxMismatches = 100
+
+func (e *entries) mismatch(format string, args ...any) {
+	if e.wrong++; e.wrong <= maxMismatches {
+		e.r.say("PLAN-MISMATCH", e.v.String(), format, args...)
+	}
+}
+
+// missing finds what the plan adds and the payload does not have.
+func (e *entries) missing() {
+	for _, path := range slices.Sorted(maps.Keys(e.intents)) {
+		if i := e.intents[path]; !i.seen && i.value != nil {
+			e.mismatch("target \"%s\" is not as the plan makes it", tufmeta.Printable(path))
+		}
+	}
+	if more := e.wrong - maxMismatches; more > 0 {
+		e.r.say("PLAN-MISMATCH", e.v.String(), "%d more targets are not as the plan makes them", more)
+	}
+	if more := e.odd - maxMismatches; more > 0 {
+		e.r.say("TEXT-UNSAFE", e.v.String(), "%d more targets have such text", more)
+	}
+	if len(e.kept) > 0 {
+		e.r.trustedResults = append(e.r.trustedResults, check.Published.Weigh(inspect.Text(e.kept, e.v.String(), false))...)
+	}
+}
+
+// text judges the text of an entry. What a publisher said of a target in an
+// earlier version stays as it was said, so there it is a finding.
+func (e *entries) text(c stream.Change) error {
+	if inspect.PlainText(c.Name) && inspect.PlainText(c.New) {
+		return nil
+	}
+	value, err := tufmeta.ParseCanonical(c.New)
+	if err != nil {
+		return err
+	}
+	path := string(c.Name)
+	if object, ok := value.(map[string]any); ok && object["custom"] != nil && c.Kind == stream.Same {
+		if odd := map[string]any{path: object["custom"]}; len(inspect.Text(odd, "", false)) > 0 && len(e.kept) < maxMismatches {
+			if e.kept == nil {
+				e.kept = map[string]any{}
+			}
+			e.kept[path] = object["custom"]
+		}
+		value = without(object, true, "custom")
+	}
+	results := inspect.Text(map[string]any{"targets": map[string]any{path: value}}, e.v.String(), true)
+	if len(results) > 0 {
+		e.odd++
+	}
+	if e.odd <= maxMismatches {
+		e.r.results = append(e.r.results, results...)
+	}
+	return nil
+}

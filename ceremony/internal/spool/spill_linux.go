@@ -1,0 +1,33 @@
+package spool
+
+import (
+	"bytes"
+	"os"
+	"syscall"
+)
+
+// spill goes on in a file, which has no name as soon as it is there: whatever ends
+// the process, nothing is left.
+func (w *Writer) spill() error {
+	file, err := os.CreateTemp("", "ceremony-")
+	if err != nil {
+		return err
+	}
+	w.file = file
+	if err := os.Remove(file.Name()); err != nil {
+		return err
+	}
+	n, err := file.Write(w.held.Bytes())
+	w.size = int64(n)
+	w.held = bytes.Buffer{}
+	return err
+}
+
+func (w *Writer) mapped() ([]byte, error) {
+	data, err := syscall.Mmap(int(w.file.Fd()), 0, int(w.size), syscall.PROT_READ, syscall.MAP_SHARED)
+	if err != nil {
+		return nil, os.NewSyscallError("mmap", err)
+	}
+	remember(w.file, data)
+	return data, nil
+}

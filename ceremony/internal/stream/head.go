@@ -1,0 +1,266 @@
+package stream
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"sync"
+
+	"tufceremony/ceremony/internal/spool"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// Head is what a file says, less its targets: all that is needed to know who
+// signs it, whom it delegates to, and whether its signatures are good.
+//
+// Signed has an empty object in the place of the targets, each of which has the
+// form that tufmeta.ParseTargets asks for; all else is there. Canonical is whole.
+type Head struct {
+	*tufmeta.Envelope
+	Targets int // how many it lists
+}
+
+// ReadEnvelope reads a file as clients fetch it. What is large must have sorted
+// members; see Envelope.
+func ReadEnvelope(data []byte) (*Head, error) {
+	return remembered(data, func() (*Head, error) {
+		if len(data) > spool.Held {
+			return readLarge(data)
+		}
+		env, err := tufmeta.ParseEnvelope(data)
+		if err != nil {
+			return nil, err
+		}
+		return headOf(env)
+	})
+}
+
+// ReadPayload reads a payload file.
+func ReadPayload(canonical []byte) (*Head, error) {
+	return remembered(canonical, func() (*Head, error) {
+		if len(canonical) > spool.Held {
+			h := newHead(Payload(spool.NewReader(canonical)))
+			h.Canonical = canonical
+			return h.read()
+		}
+		signed, err := tufmeta.ParseSigned(canonical)
+		if err != nil {
+			return nil, err
+		}
+		return headOf(&tufmeta.Envelope{Signed: signed, Canonical: canonical})
+	})
+}
+
+// heads are those of large files that were read before, which the stages ask for
+// again and again. Nobody changes one.
+var heads sync.Map
+
+func remembered(data []byte, read func() (*Head, error)) (*Head, error) {
+	id, large := spool.Identify(data)
+	if !large {
+		return read()
+	}
+	if h, ok := heads.Load(id); ok {
+		return h.(*Head), nil
+	}
+	h, err := read()
+	if err == nil {
+		heads.Store(id, h)
+	}
+	return h, err
+}
+
+// headOf takes the targets out of what was parsed whole.
+func headOf(env *tufmeta.Envelope) (*Head, error) {
+	h := &Head{Envelope: env}
+	targets, ok := env.Signed["targets"].(map[string]any)
+	if !ok {
+		return h, nil // another role, or a fault that ParseTargets names
+	}
+	if env.Signed["_type"] == "targets" {
+		if _, err := tufmeta.ParseTargets(env.Signed); err != nil {
+			return nil, err
+		}
+	}
+	h.Targets = len(targets)
+	h.Signed = maps.Clone(env.Signed)
+	h.Signed["targets"] = map[string]any{}
+	return h, nil
+}
+
+func readLarge(data []byte) (*Head, error) {
+	s, err := Envelope(spool.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	h := newHead(s)
+	canonical := &extract{file: data, scanner: s}
+	s.Tee(canonical)
+	if _, err := h.read(); err != nil {
+		canonical.copied.Abandon()
+		return nil, err
+	}
+	h.Signatures = s.Signatures()
+	h.Canonical, err = canonical.bytes()
+	return h.Head, err
+}
+
+// reading makes a Head of a pass.
+type reading struct {
+	*Head
+	s     *Scanner
+	keys  map[string]any
+	roles []any
+	below map[string]any // the delegations
+}
+
+func newHead(s *Scanner) *reading {
+	return &reading{Head: &Head{Envelope: &tufmeta.Envelope{Signed: map[string]any{}}}, s: s}
+}
+
+func (r *reading) read() (*Head, error) {
+	defer r.s.Close()
+	for r.s.Next() {
+		if err := r.take(r.s.Entry()); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.s.Err(); err != nil {
+		return nil, err
+	}
+	r.Targets = r.s.Count(Targets)
+	return r.Head, nil
+}
+
+func (r *reading) take(e Entry) error {
+	if place, opens := e.Opens(); opens {
+		r.open(place, string(e.Name))
+		return nil
+	}
+	if e.In == Targets {
+		return checkTarget(e)
+	}
+	value, err := tufmeta.ParseCanonical(e.Value)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", e.In, err)
+	}
+	switch e.In {
+	case Roles:
+		r.roles = append(r.roles, value)
+		r.below["roles"] = r.roles
+	case Keys:
+		r.keys[string(e.Name)] = value
+	case Delegations:
+		r.below[string(e.Name)] = value
+	case Meta:
+		r.Signed["meta"].(map[string]any)[string(e.Name)] = value
+	default:
+		r.Signed[string(e.Name)] = value
+	}
+	return nil
+}
+
+func (r *reading) open(place Place, name string) {
+	object := map[string]any{}
+	switch place {
+	case Roles:
+		r.roles = []any{}
+		r.below[name] = r.roles
+	case Keys:
+		r.keys = object
+		r.below[name] = object
+	case Delegations:
+		r.below = object
+		r.Signed[name] = object
+	default:
+		r.Signed[name] = object
+	}
+}
+
+// checkTarget refuses what ParseTarget does, and makes nothing of the others: a
+// million of them are looked at.
+func checkTarget(e Entry) error {
+	if plainTarget(e.Value) {
+		return nil
+	}
+	_, err := ParseTarget(e)
+	return err
+}
+
+func plainTarget(value []byte) bool {
+	length, hashes := false, false
+	if value[0] != '{' {
+		return false
+	}
+	for name, v := range Members(value) {
+		switch string(name) {
+		case "length":
+			length = '0' <= v[0] && v[0] <= '9'
+		case "hashes":
+			if v[0] != '{' {
+				return false
+			}
+			for _, hash := range Members(v) {
+				if hash[0] != '"' {
+					return false
+				}
+			}
+			hashes = true
+		case "custom":
+		default:
+			return false
+		}
+	}
+	return length && hashes
+}
+
+// extract gives the canonical bytes of a published file. Where the file has them
+// as they are, as one without delegations has that seal wrote, they are a part of
+// it, and nothing is copied.
+type extract struct {
+	file    []byte
+	scanner *Scanner
+	source  io.Reader // the file, from where the signed part begins
+	same    int64     // how far it has the canonical bytes
+	look    [4096]byte
+	copied  *spool.Writer // the canonical bytes, where it does not
+}
+
+func (x *extract) Write(canonical []byte) (int, error) {
+	if x.source == nil {
+		x.source = spool.NewReader(x.file[x.scanner.signed:])
+	}
+	rest := canonical
+	for x.copied == nil && len(rest) > 0 {
+		n, err := io.ReadFull(x.source, x.look[:min(len(rest), len(x.look))])
+		if err == nil && bytes.Equal(x.look[:n], rest[:n]) {
+			x.same += int64(n)
+			rest = rest[n:]
+			continue
+		}
+		x.copied = &spool.Writer{}
+		if _, err := io.Copy(x.copied, spool.NewReader(x.part())); err != nil {
+			return 0, err
+		}
+	}
+	if len(rest) > 0 {
+		if _, err := x.copied.Write(rest); err != nil {
+			return 0, err
+		}
+	}
+	return len(canonical), nil
+}
+
+// part is what the file has as it is.
+func (x *extract) part() []byte {
+	from := x.scanner.signed
+	return x.file[from : from+x.same : from+x.same]
+}
+
+func (x *extract) bytes() ([]byte, error) {
+	if x.copied == nil {
+		return x.part(), nil
+	}
+	return x.copied.Bytes()
+}
