@@ -32,8 +32,11 @@ func (r *rehearsal) issued(dir string) error {
 		return err
 	}
 	text := string(data)
+	if !strings.Contains(text, "\nrehearsal: true") {
+		text = strings.Replace(text, "\n\nwindow:", "\nrehearsal: true\n\nwindow:", 1)
+	}
 	for old, new := range map[string]string{
-		"repository: \"\"": "repository: \"rehearsal repository\"\nrehearsal: true",
+		"repository: \"\"": "repository: \"rehearsal repository\"",
 		"    threshold: 0  # decide\n    keys: [holder-1": "    threshold: 3\n    keys: [holder-1",
 		"      threshold: 0  # decide\n": "      threshold: 2\n",
 	} {
