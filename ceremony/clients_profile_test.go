@@ -118,18 +118,17 @@ func profiled(t *testing.T, profile string, edit func(string) (string, error)) *
 	must(err)
 	must(r.send("genesis", "online.pem", online))
 	must(r.edit("genesis", edit))
-	room := *r
-	room.dir = filepath.Join(r.dir, "coordinator")
-	must(room.issued(filepath.Join(room.dir, "genesis")))
+	room := filepath.Join(r.dir, "coordinator")
+	must(r.issued(filepath.Join(room, "genesis"), func(string) string { return "coordinator" }))
 	if profile == string(plan.PEP480) {
 		sum := sha256.Sum256([]byte("listed in claimed itself"))
 		line := fmt.Sprintf("{\"path\":\"listed/b.txt\",\"length\":24,\"hashes\":{\"sha256\":\"%x\"}}\n", sum)
-		must(durable.Create(filepath.Join(room.dir, "genesis", "lists", "claimed.jsonl"), []byte(line)))
+		must(durable.Create(filepath.Join(room, "genesis", "lists", "claimed.jsonl"), []byte(line)))
 		must(durable.Create(filepath.Join(r.dir, "files", "first", "listed", "b.txt"), []byte("listed in claimed itself")))
 	}
 	must(r.types("coordinator", "draft", "genesis"))
 	var once []string
-	data, err := os.ReadFile(filepath.Join(room.dir, "genesis", "plan.yaml"))
+	data, err := os.ReadFile(filepath.Join(room, "genesis", "plan.yaml"))
 	must(err)
 	p, err := plan.Parse(data)
 	must(err)

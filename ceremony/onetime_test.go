@@ -22,10 +22,12 @@ func issuedCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	dir := ts.MkAbs(args[0])
 	r := &rehearsal{seed: []byte("scripts"), dir: filepath.Dir(dir), tokens: map[string]stock{}}
-	ts.Check(r.issued(dir))
+	r.maker = &softMaker{r}
+	ts.Check(r.issued(dir, func(string) string { return "" }))
 }
 
-func (r *rehearsal) issued(dir string) error {
+// issued is issuedCmd; place is the folder of each token's holder.
+func (r *rehearsal) issued(dir string, place func(token string) string) error {
 	path := filepath.Join(dir, "plan.yaml")
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -38,12 +40,12 @@ func (r *rehearsal) issued(dir string) error {
 	for old, new := range map[string]string{
 		"repository: \"\"": "repository: \"rehearsal repository\"",
 		"    threshold: 0  # decide\n    keys: [holder-1": "    threshold: 3\n    keys: [holder-1",
-		"      threshold: 0  # decide\n": "      threshold: 2\n",
+		"      threshold: 0  # decide\n":                  "      threshold: 2\n",
 	} {
 		text = strings.Replace(text, old, new, 1)
 	}
 	for _, m := range unissued.FindAllStringSubmatch(text, -1) {
-		s, err := (&softMaker{r}).make("", "", m[1])
+		s, err := r.maker.make(filepath.Base(dir), place(m[1]), m[1])
 		if err != nil {
 			return err
 		}
