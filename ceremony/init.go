@@ -100,6 +100,9 @@ func runInit(env *environment, dir string, o initOptions) error {
 	}
 	if known != nil {
 		p.Repository = known.Repository
+		if known.Lifetimes != nil {
+			p.Lifetimes = maps.Clone(known.Lifetimes)
+		}
 	}
 	root, err := takeRoots(files, o.roots, now)
 	if err != nil {
