@@ -23,3 +23,7 @@ set positional-arguments
 # every benchmark once
 @bench *arguments:
     scripts/bench "$@"
+
+# ceremony, go-tuf and python-tuf side by side, up to a million targets
+@bench-scale *arguments:
+    scripts/bench-scale "$@"

@@ -29,7 +29,7 @@ func TestClientsOfPEP458(t *testing.T) {
 	if raceDetector {
 		t.Skip("it signs 16,384 files, which scripts/test does without the race detector")
 	}
-	files := manyTargets(1000)
+	files := pathsAndTexts(1000)
 	r := profiled(t, "pep458", plain)
 	fill(t, r, 14, files)
 	repository := filepath.Join(r.dir, "repository")
@@ -52,7 +52,7 @@ func TestClientsOfPEP458(t *testing.T) {
 
 // A small one is the same to three clients, tuf-js among them.
 func TestClientsOfSmallPEP458(t *testing.T) {
-	files := manyTargets(5)
+	files := pathsAndTexts(5)
 	r := profiled(t, "pep458", func(text string) (string, error) { return replace(text, "bits: 14", "bits: 4") })
 	fill(t, r, 4, files)
 	takenByAll(t, r, files)
@@ -150,8 +150,8 @@ func profiled(t *testing.T, profile string, edit func(string) (string, error)) *
 	return r
 }
 
-// manyTargets are files with paths of two to four parts.
-func manyTargets(n int) map[string]string {
+// pathsAndTexts are files with paths of two to four parts.
+func pathsAndTexts(n int) map[string]string {
 	files := map[string]string{}
 	for i := range n {
 		sum := sha256.Sum256(fmt.Append(nil, i))

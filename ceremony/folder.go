@@ -34,6 +34,9 @@ func readPlan(files folder.Files) (*plan.Plan, error) {
 	if err := p.LoadLists(files); err != nil {
 		return nil, err
 	}
+	if err := p.CheckExternals(files); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 

@@ -29,9 +29,10 @@ type initOptions struct {
 	targets []string
 	roster  string
 	add     string
-	list    string // a manifest
-	spell   bool   // write the delegations out
-	profile string // of a first plan
+	list    string   // a manifest
+	spell   bool     // write the delegations out
+	others  []string // NAME=FILE: roots of other repositories
+	profile string   // of a first plan
 	revocationOptions
 	old string // the folder of an event that was given up
 }
@@ -80,6 +81,7 @@ are signed again get new ones.`,
 	c.Flags().StringArrayVar(&o.roots, "trusted-root", nil, "the published root `FILE` to go on from; earlier ones may be named too")
 	c.Flags().StringArrayVar(&o.targets, "trusted-targets", nil, "the published targets `FILE` to go on from; of each delegated role that is to be signed too, its VERSION.ROLE.json")
 	c.Flags().BoolVar(&o.spell, "delegations", false, "write the delegations of these files into the plan, where they can be changed")
+	c.Flags().StringArrayVar(&o.others, "external", nil, "`NAME=FILE`: a root of another repository, to whose targets keys something is delegated; or a folder with all of them, from the one that is believed to the newest")
 	c.Flags().StringVar(&o.roster, "roster", "", "take names, devices and what is asked of them from this earlier ceremony `FOLDER` or bundle")
 	c.Flags().StringVar(&o.add, "add", "", "list the files below `FOLDER` as targets to add")
 	c.Flags().StringVar(&o.list, "manifest", "", "list the targets in this `FILE`: JSON lines, or with --add, whose files are compared with it, what sha256sum prints")
@@ -129,6 +131,10 @@ func runInit(env *environment, dir string, o initOptions) error {
 	if err != nil {
 		return err
 	}
+	imported, err := takeExternals(p, files, o.others, known, had, old, now)
+	if err != nil {
+		return err
+	}
 	if err := fillDelegated(p, files, old, known, expires, o.spell); err != nil {
 		return err
 	}
@@ -149,7 +155,7 @@ func runInit(env *environment, dir string, o initOptions) error {
 	if root == nil {
 		fmt.Fprintln(env.out, "Put each public key into keys/, as PEM, under the name that the plan gives.")
 	}
-	for _, advice := range slices.Concat(advice, supersedes) {
+	for _, advice := range slices.Concat(advice, imported, supersedes) {
 		wrapTo(env.out, "", "", advice)
 	}
 	fmt.Fprintln(env.out, "Edit the plan until it says what you have decided, and read it aloud.")

@@ -81,11 +81,18 @@ func fillTargets(p *plan.Plan, files folder.Files, old map[string]*tufmeta.Targe
 // fillDelegated writes a section for each delegated role that is trusted, and
 // who signs it.
 func fillDelegated(p *plan.Plan, files folder.Files, old map[string]*tufmeta.Targets, known *plan.Plan, expires time.Time, spell bool) error {
+	imported, err := p.Importers(files)
+	if err != nil {
+		return err
+	}
 	for _, role := range slices.Sorted(maps.Keys(old)) {
 		if role == "targets" {
 			continue
 		}
 		by := tufmeta.Delegators(old, role)
+		if imported.Of(by[0].Keys, by[0].Role) != "" {
+			continue // the other repository signs it
+		}
 		for _, d := range by {
 			if err := plan.FillSigners(p, d, role, known, files); err != nil {
 				return hint(fmt.Errorf("making a plan from the trusted %s: %w", d.Name, err), "leave the file of %s out: its delegator has to be mended first", tufmeta.Printable(role))

@@ -50,7 +50,11 @@ func TestMain(m *testing.M) {
 	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
 		panic(err)
 	}
-	testscript.Main(m, map[string]func(){"ceremony": func() { os.Exit(start(os.Args[1:], testSystem())) }})
+	testscript.Main(m, map[string]func(){"ceremony": func() {
+		status := start(os.Args[1:], testSystem())
+		notePeak()
+		os.Exit(status)
+	}})
 }
 
 func testSystem() *environment {
@@ -96,7 +100,7 @@ func TestScripts(t *testing.T) {
 			"rehearsal": rehearsals(t), "unsigned": unsignedCmd, "flip": flipCmd, "cut": cutCmd, "fault": faultCmd, "words": wordsCmd,
 			"pin": pinCmd, "typed": typedCmd, "edit": editCmd, "tree": treeCmd, "forge": forgeCmd, "resign": resignCmd, "real": realCmd, "onlinekey": onlineKeyCmd, "touch": touchCmd,
 			"yubikeys": yubikeys(t), "evidence": evidenceCmd(t), "hsmevidence": hsmEvidenceCmd(t), "attestedbundle": attestedBundle(t),
-			"plugin": pluginCmd, "issued": issuedCmd, "softhsm": softHSMCmd, "bind": bindCmd, "card": cardCmd, "pivpin": pivpinCmd,
+			"otherroot": otherRootCmd(t), "plugin": pluginCmd, "issued": issuedCmd, "softhsm": softHSMCmd, "bind": bindCmd, "card": cardCmd, "pivpin": pivpinCmd,
 			"shown": said("stdout"), "told": said("stderr"), "narrow": narrow,
 		},
 	})

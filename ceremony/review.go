@@ -102,6 +102,7 @@ type reviewReport struct {
 	Event      string            `json:"event"`
 	EventWords string            `json:"event_words"`
 	Trusted    []reviewTrusted   `json:"trusted"`
+	Externals  []reportExternal  `json:"externals,omitempty"`
 	Documents  []reviewDocument  `json:"documents"`
 	Devices    []reportDevice    `json:"devices"`
 	Once       []onceJSON        `json:"one_time,omitempty"`
@@ -122,7 +123,7 @@ func reviewJSON(r *review.Report) reviewReport {
 		Kind: string(r.Plan.Kind), Repository: r.Plan.Repository, Rehearsal: r.Plan.Rehearsal,
 		Opens: r.Plan.Opens.Format(tufmeta.TimeFormat), Closes: r.Plan.Closes.Format(tufmeta.TimeFormat),
 		Timeout: int(r.Plan.ModuleTimeout.Seconds()),
-		Event:   r.Event.String(), EventWords: tufmeta.Words(r.Event[:]), Devices: devicesJSON(r.Devices), Once: onceOf(r.Once), Supersedes: r.Plan.Supersedes, Findings: r.Results,
+		Event:   r.Event.String(), EventWords: tufmeta.Words(r.Event[:]), Devices: devicesJSON(r.Devices), Once: onceOf(r.Once), Externals: externalsJSON(r.Externals), Supersedes: r.Plan.Supersedes, Findings: r.Results,
 	}
 	if out.Findings == nil {
 		out.Findings = []check.Result{}
@@ -153,6 +154,7 @@ func printReview(w io.Writer, r *review.Report) {
 	fmt.Fprintf(w, "Signing from %s\n          to %s\n", p.Opens.Format(tufmeta.TimeFormat), p.Closes.Format(tufmeta.TimeFormat))
 	fmt.Fprintln(w, "Marks: = stays, + is new, - goes, ~ changes.")
 	printTrusted(w, r)
+	printExternals(w, r)
 	for _, d := range r.Documents {
 		printDocument(w, d)
 	}

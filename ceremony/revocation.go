@@ -56,6 +56,9 @@ type revocation struct {
 	files      folder.Files
 	root       *tufmeta.Root
 	targets    *tufmeta.Targets
+	below      map[string]*tufmeta.Targets // targets and what else is trusted
+	known      *plan.Plan                  // the earlier ceremony's plan, with its files
+	had        folder.Files
 	assessment *compromise.Assessment
 }
 
@@ -65,8 +68,12 @@ func runRevocation(env *environment, dir string, o initOptions) error {
 		return err
 	}
 	a := r.assessment
+	var imported []string
 	if !o.dryRun {
 		if err := r.answer(o); err != nil {
+			return err
+		}
+		if imported, err = r.externals(o, env.now()); err != nil {
 			return err
 		}
 	}
@@ -87,7 +94,7 @@ func runRevocation(env *environment, dir string, o initOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := r.write(env, dir, supersedes); err != nil {
+	if err := r.write(env, dir, slices.Concat(imported, supersedes)); err != nil {
 		return err
 	}
 	if !o.draft {
@@ -108,11 +115,11 @@ func assess(o initOptions, now time.Time) (*revocation, error) {
 		}
 		selectors = append(selectors, s)
 	}
-	r := &revocation{files: folder.Files{}}
 	known, had, err := earlier(o.roster)
 	if err != nil {
 		return nil, err
 	}
+	r := &revocation{files: folder.Files{}, known: known, had: had}
 	if r.root, err = takeRoots(r.files, o.roots, now); err != nil {
 		return nil, err
 	}
@@ -120,7 +127,7 @@ func assess(o initOptions, now time.Time) (*revocation, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.targets = below["targets"]
+	r.below, r.targets = below, below["targets"]
 	r.plan = &plan.Plan{Kind: plan.Revocation, Opens: now, Closes: now.AddDate(0, 0, 7), Rehearsal: r.rehearsal(), Lifetimes: map[string]int{"snapshot": 7, "timestamp": 1}}
 	if known != nil {
 		r.plan.Repository = known.Repository
@@ -211,6 +218,16 @@ func (r *revocation) answer(o initOptions) error {
 		return err
 	}
 	return nil
+}
+
+// externals go on with other repositories, where something goes on being
+// delegated to their keys.
+func (r *revocation) externals(o initOptions, now time.Time) ([]string, error) {
+	below := r.below
+	if r.assessment.OutOfBand() {
+		below = nil // what is drafted delegates nothing
+	}
+	return takeExternals(r.plan, r.files, o.others, r.known, r.had, below, now)
 }
 
 // merged lists files once each; of two of one path the later counts.

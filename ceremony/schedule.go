@@ -77,13 +77,16 @@ func runSchedule(env *environment, args []string, margin int, o scheduleOptions)
 			return err
 		}
 	}
-	known, _, err := earlier(o.roster)
+	known, had, err := earlier(o.roster)
 	if err != nil {
 		return err
 	}
 	var people *roster.Roster
 	if known != nil {
 		people = &known.Roster
+		if sources.Imported, err = known.Importers(had); err != nil {
+			return err
+		}
 	}
 	s, err := schedule.Make(sources, now, margin, people)
 	if errors.Is(err, schedule.ErrNoRoot) {

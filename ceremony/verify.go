@@ -129,6 +129,7 @@ func printProof(w io.Writer, f *verify.Facts, data []byte) {
 		fmt.Fprintln(w, "  what was signed, SHA-256:")
 		printDigest(w, r.Digest)
 	}
+	printExternals(w, f.Report)
 	printAttested(w, f)
 	printOnce(w, f.Report.Once)
 	lines := 0
@@ -137,7 +138,7 @@ func printProof(w io.Writer, f *verify.Facts, data []byte) {
 	}
 	fmt.Fprintln(w)
 	wrapTo(w, "Proved: ", "  ", "which keys signed which bytes, and that the thresholds are reached. "+opinion(f))
-	wrapTo(w, "Not proved, only stated by those who sealed: ", "  ", fmt.Sprintf("names, devices that have attested nothing, findings and waivers, and the record (%s in %s).", plural(lines, "act"), plural(len(f.Record), "chain")))
+	wrapTo(w, "Not proved, only stated by those who sealed: ", "  ", fmt.Sprintf("names, devices that have attested nothing, %sfindings and waivers, and the record (%s in %s).", obtained(p), plural(lines, "act"), plural(len(f.Record), "chain")))
 	if p.Kind == plan.Genesis {
 		wrapTo(w, "", "  ", "A genesis begins with its own root: that the bundle agrees with it proves little. Compare the event ID with minutes that reached you another way.")
 	}
@@ -158,6 +159,14 @@ func opinion(f *verify.Facts) string {
 		large = append(large, tufmeta.Printable(v.String()))
 	}
 	return fmt.Sprintf("go-tuf agrees; it was not asked about %s, which is too large for it.", strings.Join(large, ", "))
+}
+
+// obtained is what else is only stated where keys are imported.
+func obtained(p *plan.Plan) string {
+	if len(p.Externals) == 0 {
+		return ""
+	}
+	return "where other repositories' first roots were obtained, "
 }
 
 // printAttested says what the devices have attested, which their makers have
@@ -213,8 +222,9 @@ func proofJSON(f *verify.Facts, data []byte) any {
 		Roles      []proofRole       `json:"roles"`
 		Devices    []reportDevice    `json:"devices"`
 		Once       []onceJSON        `json:"one_time,omitempty"`
+		Externals  []reportExternal  `json:"externals,omitempty"`
 		Supersedes []plan.Superseded `json:"supersedes,omitempty"`
 		Event      string            `json:"event"`
 		SHA256     string            `json:"sha256"`
-	}{string(f.Report.Plan.Kind), f.Report.Plan.Rehearsal, f.Chain, roles, devicesJSON(f.Report.Devices), onceOf(f.Report.Once), f.Report.Plan.Supersedes, f.Report.Event.String(), tufmeta.Digest(data)}
+	}{string(f.Report.Plan.Kind), f.Report.Plan.Rehearsal, f.Chain, roles, devicesJSON(f.Report.Devices), onceOf(f.Report.Once), externalsJSON(f.Report.Externals), f.Report.Plan.Supersedes, f.Report.Event.String(), tufmeta.Digest(data)}
 }

@@ -7,8 +7,8 @@ It uses Python's standard library and nothing of ceremony: a second reading of
 the formats, against which the first is tested. It prints one JSON object, and
 exits with status 1 and a line on stderr where something is not as it must be.
 It is no substitute for `ceremony verify`: of the plan it reads only which events
-it supersedes, it reads no attestation, judges no expiry, and knows ECDSA on P-256
-and P-384, and RSA-PSS, alone.
+it supersedes, it reads no attestation and no root of another repository, judges no
+expiry, and knows ECDSA on P-256 and P-384, and RSA-PSS, alone.
 """
 
 import base64
@@ -331,7 +331,7 @@ def read(bundle, trusted):
     metadata = {name: data for name, data in files.items() if name.startswith("metadata/")}
     want(metadata, "there is no metadata")
     payloads = {"payload/" + name[9:]: canonical(parse(data)["signed"]) for name, data in metadata.items()}
-    inputs = {name: data for name, data in files.items() if name == "plan.yaml" or name.startswith(("keys/", "lists/", "trusted/"))}
+    inputs = {name: data for name, data in files.items() if name == "plan.yaml" or name.startswith(("external/", "keys/", "lists/", "trusted/"))}
     inputs.update(payloads)
     event = sha256("".join("%s  %s\n" % (sha256(inputs[name]), name) for name in sorted(inputs)).encode("ascii"))
 

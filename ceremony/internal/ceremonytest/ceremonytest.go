@@ -81,6 +81,7 @@ func (c *Ceremony) Payloads() {
 	c.must(err)
 	c.must(p.Roster.LoadKeys(c.Files))
 	c.must(p.LoadLists(c.Files))
+	c.must(p.CheckExternals(c.Files))
 	payloads, err := draft.Payloads(p, c.Files)
 	c.must(err)
 	maps.Copy(c.Files, payloads)

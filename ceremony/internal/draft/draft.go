@@ -39,8 +39,12 @@ func Payloads(p *plan.Plan, files folder.Files) (folder.Files, error) {
 			return nil, err
 		}
 	}
+	external, err := plan.ExternalRoots(files)
+	if err != nil {
+		return nil, err
+	}
 	for _, t := range p.TargetsRoles() {
-		payload, err := targets(p, t, files)
+		payload, err := targets(p, t, files, external)
 		if err != nil {
 			return nil, fmt.Errorf("drafting %s %d: %w", t.Name(), t.Version, err)
 		}

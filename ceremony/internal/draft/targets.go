@@ -18,7 +18,7 @@ import (
 
 // targets drafts targets or a delegated role, which have one form: what is
 // trusted, in one pass, with what the plan changes put in on the way.
-func targets(p *plan.Plan, t *plan.TargetsPlan, files folder.Files) ([]byte, error) {
+func targets(p *plan.Plan, t *plan.TargetsPlan, files folder.Files, external map[string][]*tufmeta.Root) ([]byte, error) {
 	last, err := newest(files, t.Name())
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func targets(p *plan.Plan, t *plan.TargetsPlan, files folder.Files) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	edits, err := edits(p, t, head.Signed)
+	edits, err := edits(p, t, head.Signed, external)
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +64,11 @@ func first(t *plan.TargetsPlan) (*version, error) {
 
 // edits are the changes to the last version, in the order in which stream.Merge
 // wants them.
-func edits(p *plan.Plan, t *plan.TargetsPlan, before map[string]any) ([]stream.Edit, error) {
+func edits(p *plan.Plan, t *plan.TargetsPlan, before map[string]any, external map[string][]*tufmeta.Root) ([]stream.Edit, error) {
 	after := maps.Clone(before)
 	after["version"], after["expires"] = t.Version, tufmeta.Stamp(t.Expires)
 	if t.Delegations != nil {
-		if err := delegations(p, t.Delegations, after); err != nil {
+		if err := delegations(p, t.Delegations, after, external); err != nil {
 			return nil, err
 		}
 	}
@@ -125,7 +125,7 @@ func entry(f plan.File) map[string]any {
 
 // delegations writes all that a role delegates. Fields that are not known are
 // carried over: of the delegations as a whole, and of a role whose name stays.
-func delegations(p *plan.Plan, want *plan.Delegations, signed map[string]any) error {
+func delegations(p *plan.Plan, want *plan.Delegations, signed map[string]any, external map[string][]*tufmeta.Root) error {
 	old, err := tufmeta.ParseTargets(signed)
 	if err != nil {
 		return err
@@ -147,17 +147,17 @@ func delegations(p *plan.Plan, want *plan.Delegations, signed map[string]any) er
 	delete(out, "roles")
 	delete(out, "succinct_roles")
 	for _, x := range want.Roles {
+		listed, threshold, err := signers(p, x, oldKeys, external)
+		if err != nil {
+			return err
+		}
 		ids := []any{}
-		for _, token := range x.Tokens {
-			key, err := keyFor(&p.Roster, token, oldKeys)
-			if err != nil {
-				return err
-			}
+		for _, key := range listed {
 			keys[key.ID] = key.Object
 			ids = append(ids, key.ID)
 		}
 		role := stays(before, x)
-		role["keyids"], role["threshold"] = ids, int64(x.Threshold)
+		role["keyids"], role["threshold"] = ids, int64(threshold)
 		if x.Bits > 0 {
 			role["bit_length"], role["name_prefix"] = int64(x.Bits), x.Name
 			out["succinct_roles"] = role

@@ -39,6 +39,7 @@ const (
 	Keys       = "keys"
 	Lists      = "lists"
 	Trusted    = "trusted"
+	External   = "external"
 	Payload    = "payload"
 	Signatures = "signatures"
 	Metadata   = "metadata"
@@ -47,7 +48,7 @@ const (
 )
 
 // Parts are the files and folders that a ceremony folder has.
-var Parts = []string{Plan, Keys, Lists, Trusted, Payload, Signatures, Metadata, Record, Destroyed}
+var Parts = []string{Plan, Keys, Lists, Trusted, External, Payload, Signatures, Metadata, Record, Destroyed}
 
 // maxFile bounds what is read; what is large is not held in memory.
 const maxFile = 2 << 30
@@ -190,19 +191,43 @@ func (f Files) Versions(part string) ([]Version, error) {
 	return versions, nil
 }
 
+// Externals lists the roots of other repositories, "external/NAME/12.root.json",
+// by NAME and in ascending order of version.
+func (f Files) Externals() (map[string][]Version, error) {
+	all := map[string][]Version{}
+	for _, file := range f.Names(External) {
+		parts := strings.Split(file, "/")
+		v, err := ParseVersion(file)
+		if err != nil || len(parts) != 3 || v.Role != "root" {
+			return nil, fmt.Errorf("file \"%s\": %s/ has roots of other repositories, as NAME/VERSION.root.json, and nothing else", tufmeta.Printable(file), External)
+		}
+		all[parts[1]] = append(all[parts[1]], v)
+	}
+	for _, versions := range all {
+		slices.SortFunc(versions, Compare)
+	}
+	return all, nil
+}
+
+// ExternalFile is where a root of another repository lies.
+func ExternalFile(name string, version int64) string {
+	return path.Join(External, name, Version{"root", version}.File())
+}
+
 // Event identifies what is decided: plan, public keys, lists of targets,
-// trusted metadata and payloads.
+// trusted metadata, roots of other repositories, and payloads.
 // Its zero value is no event.
 type Event [sha256.Size]byte
 
 // Event computes the event ID: the SHA-256 of what sha256sum prints for
-// plan.yaml and the files in keys/, lists/, trusted/ and payload/, sorted by name. (The
+// plan.yaml and the files in external/, keys/, lists/, payload/ and trusted/,
+// sorted by name. (The
 // keys say who is who: with two of them exchanged a signature would be shown as
 // somebody else's.) Anybody
 // can compute it with the commands of docs/formats.md.
 func (f Files) Event() Event {
 	digests := map[string]string{}
-	for _, part := range []string{Keys, Lists, Payload, Plan, Trusted} {
+	for _, part := range []string{External, Keys, Lists, Payload, Plan, Trusted} {
 		for _, name := range f.Names(part) {
 			digests[name] = tufmeta.Digest(f[name])
 		}

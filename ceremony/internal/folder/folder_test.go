@@ -49,7 +49,7 @@ func TestEventCovers(t *testing.T) {
 	base := folder.Files{"plan.yaml": []byte("p"), "trusted/1.root.json": []byte("t"), "payload/2.root.json": []byte("b")}
 	event := base.Event()
 	for name, same := range map[string]bool{
-		"plan.yaml": false, "trusted/1.root.json": false, "payload/2.root.json": false, "trusted/1.targets.json": false, "payload/2.targets.json": false,
+		"plan.yaml": false, "trusted/1.root.json": false, "payload/2.root.json": false, "trusted/1.targets.json": false, "payload/2.targets.json": false, "external/theirs/1.root.json": false,
 		"keys/holder-1.pem": false, "signatures/2.root/k.json": true, "record/r.jsonl": true, "metadata/2.root.json": true,
 	} {
 		files := maps.Clone(base)

@@ -14,24 +14,29 @@ import (
 type Delegations struct{ Roles []Delegation }
 
 // Delegation is one of them: who signs it, and for which targets it is asked.
-// Exactly one of Paths, Prefixes and Bits is set.
+// Exactly one of Paths, Prefixes and Bits is set, and one of Role and External.
 type Delegation struct {
 	Name        string // of succinct bins, what their names begin with
 	Role               // threshold and tokens
+	External    string // the other repository whose targets role has threshold and keys
 	Paths       []string
 	Prefixes    []string // of the SHA-256 of a path, in lower-case hex
 	Bits        int      // 2^Bits succinct bins
 	Terminating bool     // clients ask no role after it
 }
 
-// Names reports whether the delegations have a role of this name.
-func (d *Delegations) Names(role string) bool {
-	return slices.ContainsFunc(d.Roles, func(x Delegation) bool {
+// Find gives the delegation to a role of this name, or nil where there is none.
+func (d *Delegations) Find(role string) *Delegation {
+	i := slices.IndexFunc(d.Roles, func(x Delegation) bool {
 		if x.Bits > 0 {
 			return tufmeta.IsBin(role, x.Name, x.Bits)
 		}
 		return x.Name == role
 	})
+	if i < 0 {
+		return nil
+	}
+	return &d.Roles[i]
 }
 
 func (v *validator) delegations(at, role string, list []delegation, p *Plan) *Delegations {
@@ -48,7 +53,7 @@ func (v *validator) delegations(at, role string, list []delegation, p *Plan) *De
 		} else {
 			x = v.named(at, d)
 		}
-		x.Role = v.keys(p, at, x.Name, roleKeys{d.Threshold, d.Keys}, true)
+		x.Role, x.External = v.signers(p, at, x.Name, d)
 		out.Roles = append(out.Roles, x)
 	}
 	return out

@@ -11,20 +11,30 @@ import (
 const maxSpelled = 100
 
 // FillDelegations writes what a role delegates into its section, with the keys
-// into roster and files. Keys that neither an earlier plan nor the roster
+// into roster and files, but for those that the plan imports from another
+// repository: there its name is written. Keys that neither an earlier plan nor the roster
 // knows are taken for people's.
 func FillDelegations(p *Plan, t *TargetsPlan, d *tufmeta.Delegations, earlier *Plan, files folder.Files) error {
 	if n := len(d.All()); n > maxSpelled {
 		return fmt.Errorf("%s has %d delegations, and a plan takes %d at most: without the field they stay as they are", t.Name(), n, maxSpelled)
 	}
+	imported, err := p.Importers(files)
+	if err != nil {
+		return err
+	}
 	f := below(p, earlier, files)
 	out := &Delegations{}
 	for _, x := range d.All() {
+		made := Delegation{Name: x.Name, Paths: x.Paths, Prefixes: x.Prefixes, Bits: x.Bits, Terminating: x.Terminating}
+		if made.External = imported.Of(d.Keys, &x.Role); made.External != "" {
+			out.Roles = append(out.Roles, made)
+			continue
+		}
 		if err := f.keys(x.Name, d.Keys, x.KeyIDs, false); err != nil {
 			return err
 		}
-		role := Role{x.Threshold, f.tokensOf(d.Keys, x.KeyIDs)}
-		out.Roles = append(out.Roles, Delegation{Name: x.Name, Role: role, Paths: x.Paths, Prefixes: x.Prefixes, Bits: x.Bits, Terminating: x.Terminating})
+		made.Role = Role{x.Threshold, f.tokensOf(d.Keys, x.KeyIDs)}
+		out.Roles = append(out.Roles, made)
 	}
 	t.Delegations = out
 	return nil

@@ -51,6 +51,7 @@ type file struct {
 	Online     []online     `yaml:"online"`
 	Root       *role0       `yaml:"root"`
 	Roles      *roles       `yaml:"roles"`
+	Externals  []external   `yaml:"externals"`
 	Targets    *targets     `yaml:"targets"`
 	Delegated  []targets    `yaml:"delegated"`
 	Lifetimes  *days        `yaml:"lifetimes"`
@@ -130,6 +131,7 @@ type delegation struct {
 	Name        string    `yaml:"name"`
 	Threshold   whole     `yaml:"threshold"`
 	Keys        []string  `yaml:"keys"`
+	External    *string   `yaml:"external"`
 	Paths       []string  `yaml:"paths"`
 	Prefixes    []string  `yaml:"path-hash-prefixes"`
 	Succinct    *succinct `yaml:"succinct"`

@@ -5,6 +5,7 @@
 //	p, err := plan.Parse(files[folder.Plan])
 //	err = p.Roster.LoadKeys(files)
 //	err = p.LoadLists(files)
+//	err = p.CheckExternals(files)
 //
 // Devices are provisioned before thresholds are decided; what an unfinished
 // plan says of them is read by ParseDevices.
@@ -55,6 +56,7 @@ type Plan struct {
 	ModuleTimeout time.Duration
 	Policy        *Policy // nil where nothing is asked of devices
 	Roster        roster.Roster
+	Externals     []External     // other repositories, to whose keys delegations hand on
 	Root          *Root          // nil in a targets ceremony
 	Targets       *TargetsPlan   // nil where targets is not signed
 	Delegated     []*TargetsPlan // further roles that are signed beside it, in the order of the plan

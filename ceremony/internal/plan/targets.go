@@ -96,7 +96,9 @@ func (v *validator) delegated(list []targets, p *Plan) {
 			continue
 		}
 		field := fmt.Sprintf("delegated[%d].delegator", i)
-		v.want(by.Delegations.Names(t.Role), field, fmt.Sprintf("is %q, whose delegations have no role %q", t.Delegator, t.Role), fmt.Sprintf("list %s under %s.delegations, with its keys and threshold", t.Role, p.section(t.Delegator)))
+		d := by.Delegations.Find(t.Role)
+		v.want(d == nil || d.External == "", fmt.Sprintf("delegated[%d].role", i), fmt.Sprintf("is %q, which %s hands on to another repository", t.Role, t.Delegator), "take the section out: those sign it whose keys the other repository names, and not this ceremony")
+		v.want(d != nil, field, fmt.Sprintf("is %q, whose delegations have no role %q", t.Delegator, t.Role), fmt.Sprintf("list %s under %s.delegations, with its keys and threshold", t.Role, p.section(t.Delegator)))
 	}
 }
 

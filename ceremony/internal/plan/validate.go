@@ -15,8 +15,9 @@ import (
 
 // validator turns the file's form into a Plan and keeps the first fault.
 type validator struct {
-	at  *locator
-	err *Error
+	at        *locator
+	err       *Error
+	externals map[string]bool // names of other repositories
 }
 
 const formatRemedy = "write `format: " + Format + "`; another number is for another version of ceremony"
@@ -34,6 +35,7 @@ func validate(f *file, at *locator) (*Plan, error) {
 	v.want(!p.Closes.After(p.Opens.AddDate(0, 0, 31)), "window.closes", "is more than 31 days after window.opens", "a ceremony takes a day or a few; end it sooner")
 	v.devices(f, p)
 	v.compromise(f.Compromise, p)
+	v.readExternals(f, p)
 	v.sections(f, p)
 	v.waivers(f, p)
 	v.supersedes(f, p)

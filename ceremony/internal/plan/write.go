@@ -36,6 +36,7 @@ func (p *Plan) Text() []byte {
 	w.holders(p)
 	w.online(p)
 	w.policy(p.Policy)
+	w.externals(p.Externals)
 	if p.Root != nil {
 		w.root(p)
 	}

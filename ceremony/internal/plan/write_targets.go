@@ -70,12 +70,7 @@ func (w *writer) delegations(in string, d *Delegations) {
 		} else {
 			w.line("%s  - name: %s", in, named(x.Name))
 		}
-		if x.Threshold == 0 {
-			w.line("%s    threshold: 0  # decide", in)
-		} else {
-			w.line("%s    threshold: %d", in, x.Threshold)
-		}
-		w.line("%s    keys: [%s]", in, list(x.Tokens, named))
+		w.signers(in, x)
 		switch {
 		case len(x.Paths) > 0:
 			w.line("%s    paths: [%s]", in, list(x.Paths, quoted))
@@ -86,4 +81,18 @@ func (w *writer) delegations(in string, d *Delegations) {
 			w.line("%s    terminating: %t  # true: clients ask no role after this one", in, x.Terminating)
 		}
 	}
+}
+
+// signers writes who signs a delegated role.
+func (w *writer) signers(in string, x Delegation) {
+	switch {
+	case x.External != "":
+		w.line("%s    external: %s  # keys and threshold of its targets role, as its newest root has them", in, named(x.External))
+		return
+	case x.Threshold == 0:
+		w.line("%s    threshold: 0  # decide", in)
+	default:
+		w.line("%s    threshold: %d", in, x.Threshold)
+	}
+	w.line("%s    keys: [%s]", in, list(x.Tokens, named))
 }

@@ -77,6 +77,7 @@ func (r *reviewer) delegated() {
 	}
 	r.staleDelegated(published)
 	r.revokedDelegated(published)
+	r.externalsUsed(published)
 }
 
 // delegators wants the role that the plan names to be one under whose keys the
@@ -90,10 +91,12 @@ func (r *reviewer) delegators() {
 }
 
 // delegatedRole judges keys, threshold, people and devices of a delegated role;
-// fresh says that this ceremony lists them.
+// fresh says that this ceremony lists them. How many sign for another repository is
+// that one's affair.
 func (r *reviewer) delegatedRole(name string, keys map[string]*tufmeta.Key, role *tufmeta.Role, fresh bool) []check.Result {
 	fingerprints := inspect.FingerprintsOf(keys, role)
-	results := inspect.Delegated(keys, role, name, !r.machines(fingerprints))
+	_, external := r.origin(keys, role)
+	results := inspect.Delegated(keys, role, name, !external && !r.machines(fingerprints))
 	return append(results, r.twiceIn(r.holders(fingerprints), tufmeta.Printable(name), fresh)...)
 }
 
@@ -142,13 +145,15 @@ type wanted struct {
 
 // stale says why the published file of a role no longer does, or nothing where
 // it does, as far as can be known. Machine says that it never was published, or
-// that a machine signs it: then nothing that people have signed is lost.
+// that a machine or another project signs it: then nothing that people have
+// signed here is lost.
 func (r *reviewer) stale(before map[string]wanted, now *tufmeta.Delegations, d *tufmeta.Delegated) (why string, machine bool) {
 	if r.signedHere(d) {
 		return "", false
 	}
 	keys := inspect.FingerprintsOf(now.Keys, &d.Role)
-	machine = r.machines(keys)
+	_, external := r.origin(now.Keys, &d.Role)
+	machine = external || r.machines(keys)
 	if old := r.old[d.Name]; old != nil && d.Bins == 0 {
 		tally := tufmeta.Count(old.head.Canonical, old.head.Signatures, now.Keys, &d.Role)
 		if tally.Reached() {

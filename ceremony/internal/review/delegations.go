@@ -48,7 +48,7 @@ func (r *reviewer) delegationsAsPlanned(v folder.Version, want *plan.Delegations
 		}
 	}
 	r.keptDelegations(v, want, was, now)
-	r.keptKeys(v, have.Keys, before)
+	r.keptKeys(v, have.Keys, r.withForeign(before, want))
 	for _, id := range slices.Sorted(maps.Keys(have.Keys)) {
 		if !used[id] {
 			r.say("PLAN-MISMATCH", v.String(), "it lists a key that no delegation uses: %s", tufmeta.Printable(id))
@@ -78,11 +78,15 @@ func (r *reviewer) keptDelegations(v folder.Version, want *plan.Delegations, was
 
 func (r *reviewer) delegationAsPlanned(v folder.Version, want plan.Delegation, keys map[string]*tufmeta.Key, have tufmeta.Delegated) {
 	at := func(what string) string { return "delegation " + want.Name + " " + what }
-	r.asPlanned(v, at("threshold"), strconv.Itoa(have.Threshold), strconv.Itoa(want.Threshold))
 	r.asPlanned(v, at("bits"), strconv.Itoa(have.Bits), strconv.Itoa(want.Bits))
 	r.asPlanned(v, at("terminating"), strconv.FormatBool(have.Terminating), strconv.FormatBool(want.Terminating))
 	r.listAsPlanned(v, at("paths"), have.Paths, want.Paths)
 	r.listAsPlanned(v, at("path hash prefixes"), have.Prefixes, want.Prefixes)
+	if want.External != "" {
+		r.externalAsRoot(v, want, keys, have)
+		return
+	}
+	r.asPlanned(v, at("threshold"), strconv.Itoa(have.Threshold), strconv.Itoa(want.Threshold))
 	var planned []string
 	for _, token := range want.Tokens {
 		if t, ok := r.plan.Roster.Token(token); ok && t.Key != nil {
@@ -158,7 +162,7 @@ func (r *reviewer) delegationChanges(old, now *tufmeta.Delegations) []Change {
 func (r *reviewer) keyChanges(role string, before, after []string) []Change {
 	var changes []Change
 	for _, f := range after {
-		c := Change{Mark: "+", What: role + " key", New: r.plan.Roster.Who(f), Key: f}
+		c := Change{Mark: "+", What: role + " key", New: r.whose(f), Key: f}
 		if slices.Contains(before, f) {
 			c.Mark, c.Old = "=", c.New
 		}
@@ -166,7 +170,7 @@ func (r *reviewer) keyChanges(role string, before, after []string) []Change {
 	}
 	for _, f := range before {
 		if !slices.Contains(after, f) {
-			changes = append(changes, Change{Mark: "-", What: role + " key", Old: r.plan.Roster.Who(f), Key: f})
+			changes = append(changes, Change{Mark: "-", What: role + " key", Old: r.whose(f), Key: f})
 		}
 	}
 	return changes
@@ -196,6 +200,9 @@ func (r *reviewer) delegations(d *tufmeta.Delegations) []described {
 	for i, role := range d.Roles {
 		keys := inspect.FingerprintsOf(d.Keys, &role.Role)
 		text := fmt.Sprintf("place %d, %d of %d keys", i+1, role.Threshold, len(keys))
+		if from, ok := r.origin(d.Keys, &role.Role); ok {
+			text += " of " + from.String()
+		}
 		for _, path := range role.Paths {
 			text += "; " + tufmeta.Printable(path)
 		}

@@ -67,30 +67,30 @@ func (r *reviewer) planned(role string) bool {
 // encoding of earlier tools, and a new one to have no fields of its own: they
 // would make it another key ID.
 func (r *reviewer) keptKeys(v folder.Version, keys, before map[string]*tufmeta.Key) {
+	byFingerprint := map[string][]*tufmeta.Key{}
+	for _, old := range before {
+		byFingerprint[old.Fingerprint()] = append(byFingerprint[old.Fingerprint()], old)
+	}
 	for _, id := range slices.Sorted(maps.Keys(keys)) {
 		key := keys[id]
 		if key.Err != nil {
 			continue // inspect has said so
 		}
-		if !keyAsBefore(key, before) {
+		if !keyAsBefore(key, byFingerprint[key.Fingerprint()]) {
 			r.say("PLAN-MISMATCH", v.String(), "the object of key %s has fields that are neither the plan's nor the trusted %s's", tufmeta.Printable(id), v.Role)
 		}
 	}
 }
 
-func keyAsBefore(key *tufmeta.Key, before map[string]*tufmeta.Key) bool {
-	known := false
+// keyAsBefore compares a key with those that were listed of its public key.
+func keyAsBefore(key *tufmeta.Key, before []*tufmeta.Key) bool {
 	for _, old := range before {
-		if old.Fingerprint() != key.Fingerprint() {
-			continue
-		}
-		known = true
 		mended := !old.Standard()
 		if reflect.DeepEqual(without(old.Object, mended, "keytype", "keyval"), without(key.Object, mended, "keytype", "keyval")) {
 			return !mended || asWritten(key)
 		}
 	}
-	return !known && len(without(key.Object, true, "keytype", "scheme", "keyval")) == 0 && asWritten(key)
+	return len(before) == 0 && len(without(key.Object, true, "keytype", "scheme", "keyval")) == 0 && asWritten(key)
 }
 
 // asWritten reports whether type and value of a key are written as this project

@@ -43,6 +43,7 @@ type Report struct {
 	Demands   []quorum.Demand
 	Devices   []evidence.Device // of the holders' tokens, in the order of the plan
 	Once      []evidence.Once   // the one-time keys of this event, and what became of them
+	Externals []External        // other repositories, in the order of the plan
 	files     folder.Files
 }
 
@@ -79,6 +80,9 @@ func Review(files folder.Files) (*Report, error) {
 	if err := p.LoadLists(files); err != nil {
 		return nil, err
 	}
+	if err := p.CheckExternals(files); err != nil {
+		return nil, err
+	}
 	versions, err := files.Versions(folder.Payload)
 	if err != nil {
 		return nil, err
@@ -88,6 +92,9 @@ func Review(files folder.Files) (*Report, error) {
 	}
 	r := &reviewer{files: files, plan: p, report: &Report{Plan: p, Event: files.Event(), files: files}, old: map[string]*published{}, new: map[string]*tufmeta.Targets{}}
 	if err := r.trusted(); err != nil {
+		return nil, err
+	}
+	if err := r.externals(); err != nil {
 		return nil, err
 	}
 	r.expected(versions)
@@ -116,6 +123,7 @@ type reviewer struct {
 	old            map[string]*published       // targets and delegated roles in trusted/, the newest of each
 	new            map[string]*tufmeta.Targets // those in payload/
 	newRoot        *tufmeta.Root
+	foreign        foreign
 	results        []check.Result
 	trustedResults []check.Result // about published metadata, weighed as such
 }

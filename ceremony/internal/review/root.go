@@ -10,6 +10,7 @@ import (
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -51,7 +52,7 @@ func keysOf(root *tufmeta.Root) map[string]*tufmeta.Key {
 func (r *reviewer) named(keys map[string]*tufmeta.Key, results []check.Result) []check.Result {
 	for i, x := range results {
 		if key := keys[x.Subject]; key != nil && (x.Check == "KEY-PORTABLE" || x.Check == "KEY-WEAK") {
-			results[i].Detail += ": the key of " + r.plan.Roster.Who(key.Fingerprint())
+			results[i].Detail += ": the key of " + r.whose(key.Fingerprint())
 		}
 	}
 	return results
@@ -113,7 +114,7 @@ func (r *reviewer) asPlanned(v folder.Version, what, have, want string) {
 func (r *reviewer) who(fingerprints []string) string {
 	names := make([]string, len(fingerprints))
 	for i, f := range fingerprints {
-		names[i] = r.plan.Roster.Describe(f)
+		names[i] = r.whose(f) + ", key " + roster.Short(f)
 	}
 	return strings.Join(names, "; ")
 }

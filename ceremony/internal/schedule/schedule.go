@@ -22,6 +22,7 @@ import (
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -31,6 +32,9 @@ type Sources struct {
 	Metadata []inspect.File
 	Bundles  []Sealed
 	Whole    bool // a repository, in which no top role may be missing
+	// Imported finds the roles that other repositories sign: no ceremony here
+	// makes them. It may be nil.
+	Imported plan.Importers
 }
 
 // Sealed is a bundle that has been unpacked.
@@ -71,8 +75,8 @@ type Deadline struct {
 type Member struct {
 	Key  string // the fingerprint
 	Name string // "" where nobody said
-	Lost bool // cannot sign any more
-	Once bool // a one-time key, which was destroyed: the ceremony has new ones
+	Lost bool   // cannot sign any more
+	Once bool   // a one-time key, which was destroyed: the ceremony has new ones
 }
 
 // Ignored is a file that does not count.
@@ -120,7 +124,7 @@ func Make(sources Sources, at time.Time, margin int, people *roster.Roster) (*Sc
 	}
 	newest := chain.Last()
 	s := &Schedule{At: at, Margin: margin, Root: newest.Root.Version, Ignored: f.ignored}
-	m := &maker{s: s, people: people, found: f, root: newest.Root, shown: map[string]int64{}}
+	m := &maker{s: s, people: people, imported: sources.Imported, found: f, root: newest.Root, shown: map[string]int64{}}
 	m.role("root", newest.Root.Common, newest.Envelope, newest.Root.Keys, newest.Root.Roles["root"])
 	m.top(sources.Whole)
 	m.delegated()
@@ -140,19 +144,21 @@ func Make(sources Sources, at time.Time, margin int, people *roster.Roster) (*Sc
 }
 
 type maker struct {
-	s      *Schedule
-	people *roster.Roster
-	found  *found
-	root   *tufmeta.Root
-	walked []string         // delegated roles that have been looked at
-	shown  map[string]int64 // versions that clients of a repository are told to fetch
+	s        *Schedule
+	people   *roster.Roster
+	imported plan.Importers
+	found    *found
+	root     *tufmeta.Root
+	walked   []string         // delegated roles that have been looked at
+	shown    map[string]int64 // versions that clients of a repository are told to fetch
 }
 
 // role adds the deadlines of a role: an online one is signed by a machine, an
 // offline one needs people together, a margin before it expires.
 func (m *maker) role(name string, c tufmeta.Common, env *tufmeta.Envelope, keys map[string]*tufmeta.Key, role *tufmeta.Role) {
 	members := m.members(keys, role)
-	d, ok := m.expires(name, c, env, m.offline(name, members))
+	theirs := m.imported.Of(keys, role) != ""
+	d, ok := m.expires(name, c, env, !theirs && m.offline(name, members))
 	if !ok || !d.Offline {
 		return
 	}

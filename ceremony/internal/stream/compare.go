@@ -155,24 +155,3 @@ func (c *comparison) tell(change Change) error {
 	c.found.counts[change.In][change.Kind]++
 	return c.visit(change)
 }
-
-// Ends keeps the first and the last of many changes, so that they can be shown
-// when there are too many to show them all.
-type Ends struct {
-	Most        int // how many of either
-	First, Last []Change
-	Total       int
-}
-
-// Add takes a change in, as a copy.
-func (e *Ends) Add(c Change) {
-	e.Total++
-	c.Name, c.Old, c.New = bytes.Clone(c.Name), bytes.Clone(c.Old), bytes.Clone(c.New)
-	if len(e.First) < e.Most {
-		e.First = append(e.First, c)
-		return
-	}
-	if e.Last = append(e.Last, c); len(e.Last) > e.Most {
-		e.Last = append(e.Last[:0], e.Last[1:]...)
-	}
-}

@@ -137,22 +137,6 @@ func TestCompareManyRoles(t *testing.T) {
 	}
 }
 
-func TestEnds(t *testing.T) {
-	ends := stream.Ends{Most: 2}
-	name := []byte{0}
-	for i := range byte(7) {
-		name[0] = 'a' + i
-		ends.Add(stream.Change{Name: name})
-	}
-	var names string
-	for _, c := range slices.Concat(ends.First, ends.Last) {
-		names += string(c.Name)
-	}
-	if names != "abfg" || ends.Total != 7 {
-		t.Errorf("%q of %d", names, ends.Total)
-	}
-}
-
 // A target is read as package tufmeta reads it, and refused with its words.
 func TestParseTarget(t *testing.T) {
 	for _, value := range []string{

@@ -13,6 +13,10 @@ import (
 // are not sorted. It must be held in memory for that, many times over.
 const MaxUnsorted = 8 << 20
 
+// likelyEntry is what an entry takes, in bytes: a bin of PEP 458, which is less
+// than a target or a project.
+const likelyEntry = 150
+
 // Envelope reads a file as clients fetch it. White space and escapes may be
 // any that JSON has; what is hashed and what entries show is canonical form.
 // Members of the signed part must be sorted, as canonical form has them and
@@ -32,7 +36,7 @@ func openEnvelope(f io.ReadSeeker, size int) (*Scanner, error) {
 		return newScanner(f, outer, size), nil
 	}
 	whole := newScanner(io.LimitReader(f, MaxUnsorted), outer, size)
-	whole.keepAll()
+	whole.keepAll(length)
 	if whole.sorted == nil {
 		return whole, nil
 	}
@@ -53,10 +57,12 @@ func openEnvelope(f io.ReadSeeker, size int) (*Scanner, error) {
 }
 
 // keepAll reads to the end at once, so that it is known whether the members
-// are sorted before anybody sees an entry.
-func (s *Scanner) keepAll() {
+// are sorted before anybody sees an entry. There is room at once for as many
+// entries as the file is likely to have: what grew would be copied time and
+// again, and a byte would cost twice what it costs in a file that is not kept.
+func (s *Scanner) keepAll(length int64) {
 	s.keeps = true
-	kept, names := []Entry{}, []byte(nil)
+	kept, names := make([]Entry, 0, length/likelyEntry+1), make([]byte, 0, length/2+1)
 	for s.Next() {
 		e := s.entry
 		names = append(names, e.Name...)

@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -155,6 +156,36 @@ func TestUnsorted(t *testing.T) {
 	}
 	_, err = read(s)
 	wantSyntaxError(t, large[:60], err, 23, "signed", `member "_type" is out of order`)
+}
+
+// A small file is held whole, which takes no more than about three times what it
+// has: a cost that grows with the file and not faster.
+func TestKeptAtOnce(t *testing.T) {
+	for _, n := range []int{4_000, 32_000} {
+		dir := t.TempDir()
+		writeTargets(t, filepath.Join(dir, "old.json"), n, 0)
+		if err := sealIn(dir); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.ReadFile(filepath.Join(dir, "sealed.json"))
+		if err != nil || len(file) > stream.MaxUnsorted {
+			t.Fatalf("%d bytes, %v", len(file), err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		s, err := stream.Envelope(bytes.NewReader(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := drain(s); err != nil || s.Count(stream.Targets) != n {
+			t.Fatalf("%d targets, %v", s.Count(stream.Targets), err)
+		}
+		runtime.ReadMemStats(&after)
+		took := after.TotalAlloc - before.TotalAlloc
+		if most := uint64(3*len(file) + 1<<20); took > most {
+			t.Errorf("%d bytes take %d", len(file), took)
+		}
+	}
 }
 
 // The digest is the one that package tufmeta and cjson, which go-tuf uses, come

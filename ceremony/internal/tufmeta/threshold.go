@@ -2,7 +2,9 @@ package tufmeta
 
 import (
 	"encoding/hex"
+	"fmt"
 	"slices"
+	"strings"
 )
 
 // Signature is one entry of a metadata file's signatures. Sig is hex, and
@@ -30,6 +32,20 @@ type Judged struct {
 	Signature
 	Verdict Verdict
 	Key     *Key
+}
+
+// SignersText stands for a threshold and the distinct public keys that can reach
+// it: two roles ask for the same signatures where their texts are equal, under
+// whatever key IDs they list the keys. Nothing is shown in this form.
+func SignersText(keys map[string]*Key, role *Role) string {
+	var fingerprints []string
+	for _, id := range role.KeyIDs {
+		if key := keys[id]; key != nil {
+			fingerprints = append(fingerprints, key.Fingerprint())
+		}
+	}
+	slices.Sort(fingerprints)
+	return fmt.Sprintf("%d of %s", role.Threshold, strings.Join(slices.Compact(fingerprints), " "))
 }
 
 // Tally is the result of counting signatures against a role. Its zero value
