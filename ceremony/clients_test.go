@@ -70,12 +70,17 @@ func goTUF(t *testing.T, base, root, state, target, out string) (versions, error
 	return versions{set.Root.Signed.Version, set.Timestamp.Signed.Version, set.Snapshot.Signed.Version, set.Targets["targets"].Signed.Version}, nil
 }
 
+// here is the folder of the tests: rehearsals change the working folder.
+var here, _ = filepath.Abs(".")
+
+// peer finds what clients in other languages need.
+func peer(path string) string { return filepath.Join(here, filepath.FromSlash(path)) }
+
 // program is a client in another language, which scripts/peers installs.
 func program(interpreter, script string) client {
-	// Rehearsals change the working folder, so both are found from here.
-	script, _ = filepath.Abs(script)
+	script = peer(script)
 	if strings.Contains(interpreter, "/") {
-		interpreter, _ = filepath.Abs(interpreter)
+		interpreter = peer(interpreter)
 	}
 	return func(t *testing.T, base, root, state, target, out string) (versions, error) {
 		if _, err := exec.LookPath(interpreter); err != nil {

@@ -54,7 +54,7 @@ func moduleOptions(timeout time.Duration) pkcs11.Options { return pkcs11.Options
 // open finds the device. Nothing has been asked of its holder yet.
 func (s *signing) open() (hsm.Token, error) {
 	if s.uri == "" {
-		return nil, hint(fmt.Errorf("signing: the plan does not say where the device of token %q is", s.token.Name),
+		return nil, hint(fmt.Errorf("%s: the plan does not say where the device of token %q is", s.doing(), s.token.Name),
 			"say where it is on this machine: --uri 'pkcs11:token=…;object=…?module-path=/…'. Its key and serial are compared with the plan all the same")
 	}
 	if err := trustedModule(s.uri, s.elsewhere); err != nil {
@@ -62,7 +62,7 @@ func (s *signing) open() (hsm.Token, error) {
 	}
 	device, err := openToken(s.uri, s.dir, moduleOptions(s.report.Plan.ModuleTimeout))
 	if err != nil {
-		return nil, s.deviceHint(fmt.Errorf("signing with token %q: %w", s.token.Name, err))
+		return nil, s.deviceHint(fmt.Errorf("%s with token %q: %w", s.doing(), s.token.Name, err))
 	}
 	return device, nil
 }
@@ -76,9 +76,9 @@ func (s *signing) at(uri string) error {
 	case uri == "":
 		return nil
 	case strings.Contains(uri, "pin-source") || strings.Contains(uri, "pin-value"):
-		return hint(errors.New("signing: --uri says how the PIN is given, and only the plan may"), "take it out; the PIN is then asked for")
+		return hint(fmt.Errorf("%s: --uri says how the PIN is given, and only the plan may", s.doing()), "take it out; the PIN is then asked for")
 	case strings.HasPrefix(uri, "soft:") && !rehearsal:
-		return hint(errors.New("signing: --uri names a software token, which only a rehearsal may use"), "name a device")
+		return hint(fmt.Errorf("%s: --uri names a software token, which only a rehearsal may use", s.doing()), "name a device")
 	}
 	s.uri, s.elsewhere = uri, true
 	return nil
@@ -93,10 +93,10 @@ func (s *signing) match(device hsm.Token) (hsm.Key, error) {
 	}
 	s.device = deviceName(info)
 	if info.TriesLeft == 0 {
-		return hsm.Key{}, s.deviceHint(fmt.Errorf("signing with token %q: %w", s.token.Name, hsm.ErrPINLocked))
+		return hsm.Key{}, s.deviceHint(fmt.Errorf("%s with token %q: %w", s.doing(), s.token.Name, hsm.ErrPINLocked))
 	}
 	if s.token.Serial != "" && info.Serial != s.token.Serial {
-		return hsm.Key{}, hint(fmt.Errorf("signing: this is another device: it says serial %q, and the plan has %q for token %q", tufmeta.Printable(info.Serial), s.token.Serial, s.token.Name),
+		return hsm.Key{}, hint(fmt.Errorf("%s: this is another device: it says serial %q, and the plan has %q for token %q", s.doing(), tufmeta.Printable(info.Serial), s.token.Serial, s.token.Name),
 			"insert the device that the plan names; no PIN was asked for")
 	}
 	keys, err := device.Keys()
@@ -110,7 +110,7 @@ func (s *signing) match(device hsm.Token) (hsm.Key, error) {
 				err = realOrRehearsed(s.report.Plan.Rehearsal, made)
 			}
 			if err != nil {
-				err = fmt.Errorf("signing: %w", err)
+				err = fmt.Errorf("%s: %w", s.doing(), err)
 			}
 			return key, err
 		}
@@ -119,8 +119,8 @@ func (s *signing) match(device hsm.Token) (hsm.Key, error) {
 	if len(keys) == 0 {
 		holds = "holds no key, and so not"
 	}
-	return hsm.Key{}, hint(fmt.Errorf("signing: SIG-FOREIGN: the device %s the key that the plan has for token %q", holds, s.token.Name),
-		"it may be another holder's device; no PIN was asked for, and nothing was signed")
+	return hsm.Key{}, hint(fmt.Errorf("%s: SIG-FOREIGN: the device %s the key that the plan has for token %q", s.doing(), holds, s.token.Name),
+		"it may be another holder's device; no PIN was asked for, and %s", s.soFar())
 }
 
 // plannedDevices reads the plan's URIs as signing will, long before a holder
@@ -277,7 +277,7 @@ func (p *pinPrompter) Touch(r hsm.TouchRequest) func() {
 
 // deviceHint says what to do about what a device answered.
 func (s *signing) deviceHint(err error) error {
-	again := fmt.Sprintf("`ceremony sign %s --token %s`", s.dir, s.token.Name)
+	again := fmt.Sprintf("`ceremony %s %s --token %s`", s.command(), s.dir, s.token.Name)
 	var pin *hsm.PINError
 	var status *piv.StatusError
 	switch {

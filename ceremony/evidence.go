@@ -46,6 +46,10 @@ func printDevice(w io.Writer, p *plan.Plan, d evidence.Device) {
 	switch {
 	case d.Token.Compromised:
 		uri += " (revoked: does not sign)"
+	case d.Token.Lost && d.Token.OneTime:
+		uri += " (its key was destroyed in an earlier ceremony)"
+	case d.Token.OneTime:
+		uri += " (one-time: destroyed when it has signed)"
 	case d.Token.Lost:
 		uri += " (lost: cannot sign)"
 	case d.Token.Weak:

@@ -32,6 +32,7 @@ type initOptions struct {
 	list    string   // a manifest
 	spell   bool     // write the delegations out
 	others  []string // NAME=FILE: roots of other repositories
+	profile string   // of a first plan
 	revocationOptions
 	old string // the folder of an event that was given up
 }
@@ -48,7 +49,10 @@ the cases A to F it is, what that means and what to do, in order and by whom;
 STEPS.md keeps it. Where no next root restores trust (D and F) it makes none, but a
 plan for a new first root and a bulletin. --dry-run answers without writing: what
 if holder-3's key is stolen tonight? --draft drafts at once what the plan says, where
-nothing is left to decide, and else says what is.`,
+nothing is left to decide, and else says what is. --profile writes the roles of
+PEP 458 or PEP 480 into the plan of a genesis, with one-time keys for targets and
+bins; where an earlier ceremony had such keys, and --roster names it, those that
+are signed again get new ones.`,
 		Args: cobra.RangeArgs(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 && !o.dryRun {
@@ -58,6 +62,9 @@ nothing is left to decide, and else says what is.`,
 				return usage(c, fmt.Errorf("init: kind %q: genesis, rotation, targets or revocation is wanted", o.kind))
 			}
 			if err := o.usage(plan.Kind(o.kind)); err != nil {
+				return usage(c, err)
+			}
+			if err := o.profiled(); err != nil {
 				return usage(c, err)
 			}
 			if (len(o.roots) == 0) != (plan.Kind(o.kind) == plan.Genesis) {
@@ -78,6 +85,8 @@ nothing is left to decide, and else says what is.`,
 	c.Flags().StringVar(&o.roster, "roster", "", "take names, devices and what is asked of them from this earlier ceremony `FOLDER` or bundle")
 	c.Flags().StringVar(&o.add, "add", "", "list the files below `FOLDER` as targets to add")
 	c.Flags().StringVar(&o.list, "manifest", "", "list the targets in this `FILE`: JSON lines, or with --add, whose files are compared with it, what sha256sum prints")
+	c.Flags().StringVar(&o.profile, "profile", "", "of a genesis: the `LAYOUT` of roles of a PEP, pep458 or pep480, written out into the plan")
+	_ = c.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions([]string{"pep458", "pep480"}, cobra.ShellCompDirectiveNoFileComp))
 	o.flags(c)
 	c.Flags().StringVar(&o.old, "supersedes", "", "take the place of the event in this ceremony `FOLDER`, which was given up: its record comes along, and the plan names it")
 	return c
@@ -93,6 +102,9 @@ func runInit(env *environment, dir string, o initOptions) error {
 	}
 	if known != nil {
 		p.Repository = known.Repository
+		if known.Lifetimes != nil {
+			p.Lifetimes = maps.Clone(known.Lifetimes)
+		}
 	}
 	root, err := takeRoots(files, o.roots, now)
 	if err != nil {
@@ -126,6 +138,11 @@ func runInit(env *environment, dir string, o initOptions) error {
 	if err := fillDelegated(p, files, old, known, expires, o.spell); err != nil {
 		return err
 	}
+	more, err := fillOneTime(p, files, old, root, known, expires, o)
+	if err != nil {
+		return err
+	}
+	advice = append(advice, more...)
 	supersedes, err := supersede(p, files, o.old)
 	if err != nil {
 		return err

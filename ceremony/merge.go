@@ -12,6 +12,7 @@ import (
 	"tufceremony/ceremony/internal/assemble"
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/durable"
+	"tufceremony/ceremony/internal/evidence"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/record"
@@ -63,6 +64,7 @@ func runMerge(env *environment, dir string, from []string) error {
 		}
 		m.copies = append(m.copies, origin)
 		m.signatures(other, theirs)
+		m.destroyed(other, theirs)
 		m.records(other, theirs)
 	}
 	if err := m.write(env, dir); err != nil {
@@ -138,6 +140,41 @@ func (m *merging) signatures(other string, theirs folder.Files) {
 		case string(have) != string(data):
 			m.drop(other, check.New("SIG-DUPLICATE", name, "the key has signed this payload already, and one signature is kept"))
 		}
+	}
+}
+
+// destroyed takes over what says that a one-time key is gone, where nothing here
+// says so yet, and it holds.
+func (m *merging) destroyed(other string, theirs folder.Files) {
+	for _, name := range theirs.Names(folder.Destroyed) {
+		token, ok := evidence.DestroyedToken(name)
+		if !ok || name != evidence.DestructionFile(token) {
+			continue // it comes with that one, or says nothing yet
+		}
+		if _, here := m.merged()[name]; here {
+			continue
+		}
+		tried := m.merged()
+		files := []string{evidence.AttestationFile(token), evidence.BegunFile(token), name}
+		for _, name := range files {
+			if data, ok := theirs[name]; ok && tried[name] == nil {
+				tried[name] = data
+			}
+		}
+		_, results := evidence.Destroyed(m.plan, tried, m.c.Event)
+		if i := slices.IndexFunc(results, func(r check.Result) bool { return r.Subject == token || r.Subject == name }); i >= 0 {
+			bad := results[i]
+			bad.Subject = name
+			m.drop(other, bad)
+			continue
+		}
+		for _, name := range files {
+			if data, ok := tried[name]; ok && m.files[name] == nil {
+				m.add(name, data)
+			}
+		}
+		here := &m.copies[len(m.copies)-1]
+		here.news = append(here.news, "the key of "+token+" was destroyed")
 	}
 }
 

@@ -222,22 +222,31 @@ func (p *provisioning) oldManagementKey() (key []byte, paper bool, err error) {
 			return key, false, err
 		}
 	}
-	typed, err := p.env.ask.Secret("   It is on the paper with the PUK. Type it from there: ")
-	if err != nil {
+	if key, err = paperManagementKey(p.env, "   It is on the paper with the PUK. Type it from there: "); err != nil {
 		return nil, false, err
-	}
-	defer secret.Free(typed)
-	digits := bytes.Join(bytes.Fields(bytes.ToLower(typed)), nil)
-	defer secret.Free(digits)
-	key = make([]byte, hex.DecodedLen(len(digits)))
-	if _, err = hex.Decode(key, digits); err != nil {
-		return nil, false, errors.New("reading the management key: it has 48 or 64 digits, 0 to 9 and a to f")
 	}
 	err = p.admin.CheckManagementKey(key)
 	if errors.Is(err, piv.ErrManagementKey) {
 		err = hint(err, "look at the paper again; if nobody has the key, and the device holds none that is needed: %s", p.wipe())
 	}
 	return key, true, err
+}
+
+// paperManagementKey has a person type the key from the paper.
+func paperManagementKey(env *environment, prompt string) ([]byte, error) {
+	typed, err := env.ask.Secret(prompt)
+	if err != nil {
+		return nil, err
+	}
+	defer secret.Free(typed)
+	digits := bytes.Join(bytes.Fields(bytes.ToLower(typed)), nil)
+	defer secret.Free(digits)
+	key := make([]byte, hex.DecodedLen(len(digits)))
+	if _, err = hex.Decode(key, digits); err != nil {
+		secret.Free(key)
+		return nil, errors.New("reading the management key: it has 48 or 64 digits, 0 to 9 and a to f")
+	}
+	return key, nil
 }
 
 // printManagementKey shows the key in groups of four, on the terminal alone, and

@@ -94,8 +94,13 @@ type actorPrompter struct {
 }
 
 // Line types the four words that are asked for, from the screen, or all of the
-// event ID, from the minutes.
+// event ID, from the minutes, or which key is to be destroyed.
 func (p *actorPrompter) Line(prompt string) (string, error) {
+	if strings.Contains(prompt, "to destroy the key: ") {
+		typed := p.r.named(p.args, prompt)
+		fmt.Fprintf(p.screen, "%s%s\n", prompt, typed)
+		return typed, nil
+	}
 	event, err := p.r.event(p.folder())
 	if err != nil {
 		return "", err
@@ -106,6 +111,21 @@ func (p *actorPrompter) Line(prompt string) (string, error) {
 	}
 	fmt.Fprintf(p.screen, "%s%s\n", prompt, typed)
 	return typed, nil
+}
+
+// named is what is typed before a key is destroyed: the token's name, or the
+// serial number of its device.
+func (r *rehearsal) named(args []string, prompt string) string {
+	for i, arg := range args[:len(args)-1] {
+		switch token := args[i+1]; {
+		case arg != "--token":
+		case strings.Contains(prompt, "serial number"):
+			return r.tokens[token].serial
+		default:
+			return token
+		}
+	}
+	return ""
 }
 
 // Secret types a PIN or PUK, which is not shown.

@@ -105,6 +105,7 @@ type reviewReport struct {
 	Externals  []reportExternal  `json:"externals,omitempty"`
 	Documents  []reviewDocument  `json:"documents"`
 	Devices    []reportDevice    `json:"devices"`
+	Once       []onceJSON        `json:"one_time,omitempty"`
 	Supersedes []plan.Superseded `json:"supersedes,omitempty"`
 	Compromise *reviewAnswered   `json:"compromise,omitempty"`
 	Findings   []check.Result    `json:"findings"`
@@ -122,7 +123,7 @@ func reviewJSON(r *review.Report) reviewReport {
 		Kind: string(r.Plan.Kind), Repository: r.Plan.Repository, Rehearsal: r.Plan.Rehearsal,
 		Opens: r.Plan.Opens.Format(tufmeta.TimeFormat), Closes: r.Plan.Closes.Format(tufmeta.TimeFormat),
 		Timeout: int(r.Plan.ModuleTimeout.Seconds()),
-		Event:   r.Event.String(), EventWords: tufmeta.Words(r.Event[:]), Devices: devicesJSON(r.Devices), Externals: externalsJSON(r.Externals), Supersedes: r.Plan.Supersedes, Findings: r.Results,
+		Event:   r.Event.String(), EventWords: tufmeta.Words(r.Event[:]), Devices: devicesJSON(r.Devices), Once: onceOf(r.Once), Externals: externalsJSON(r.Externals), Supersedes: r.Plan.Supersedes, Findings: r.Results,
 	}
 	if out.Findings == nil {
 		out.Findings = []check.Result{}
@@ -158,6 +159,7 @@ func printReview(w io.Writer, r *review.Report) {
 		printDocument(w, d)
 	}
 	printDevices(w, r)
+	printOnce(w, r.Once)
 	if days := p.Lifetimes; days != nil {
 		wrapTo(w, "\nIf publish signs with the online key: ", "  ", fmt.Sprintf("snapshot for %s, timestamp for %s.", plural(days["snapshot"], "day"), plural(days["timestamp"], "day")))
 	}

@@ -37,6 +37,7 @@ var beginnings = map[string]func(*rehearsal) error{
 	"with an index of projects, on YubiKeys": indexOfProjects,
 	"with nothing but YubiKeys":              func(*rehearsal) error { return nil },
 	"a year after the genesis, on YubiKeys":  genesisAYearAgo,
+	"a year after a genesis by PEP 458":      pep458AYearAgo,
 }
 
 func inTurn(acts ...func() error) error {
@@ -173,6 +174,12 @@ var stages = map[string]func(*player) error{
 	"a stranger gets the new root":  func(p *player) error { return p.give("new-repository/root.json", "stranger/root.json") },
 	"the others sign standby":       (*player).othersSignStandby,
 	"who was missing signs standby": func(p *player) error { p.late = false; return p.othersSignStandby() },
+	"the one-time keys are made":    (*player).onceMade,
+	"the old keys are lost again":   func(p *player) error { return p.restore("renewal") },
+	"the renewal is copied":         (*player).renewalCopied,
+	"the others sign the renewal":   (*player).othersSignRenewal,
+	"the others destroy their keys": (*player).othersDestroy,
+	"the last two are destroyed":    func(p *player) error { p.late = false; return p.othersDestroy() },
 	"holder-6 joins for targets":    func(p *player) error { return p.newHolder(targetsAnew...) },
 }
 

@@ -135,6 +135,7 @@ type player struct {
 	last     string         // what the last command has printed
 	late     bool           // the other holders are not there
 	commands []string       // all that were typed
+	plans    []byte         // the plan of a renewal, as it was decided
 	also     []string       // what the step says is asked as well, on some devices
 }
 

@@ -34,6 +34,8 @@ var troubles = map[string]func(*player) error{
 	"another root is published": func(p *player) error {
 		return p.typedBy("publisher", []string{"publish", "../sealed/revoke-holder-5.bundle", "../repository"})
 	},
+	"the old keys are listed":             (*player).oldKeysListed,
+	"another key is named":                func(p *player) error { p.typed = "holder-1"; return nil },
 	"the publisher was faster":            (*player).publishedAlready,
 	"nobody puts it back":                 func(p *player) error { p.late = true; return nil },
 	"the witness is given another bundle": func(p *player) error { return p.alter("rotation.bundle") },

@@ -55,7 +55,7 @@ func scheduleJSON(s *schedule.Schedule) scheduleReport {
 	for _, d := range s.Deadlines {
 		x := scheduleDeadline{At: tufmeta.Stamp(d.At), What: d.What, State: d.State, Role: d.Role, Version: d.Version, Offline: d.Offline, Need: d.Need, File: d.File}
 		for _, m := range d.Who {
-			x.Who = append(x.Who, scheduleMember(m))
+			x.Who = append(x.Who, scheduleMember{m.Key, m.Name, m.Lost})
 		}
 		out.Deadlines = append(out.Deadlines, x)
 	}

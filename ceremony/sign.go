@@ -206,6 +206,22 @@ type signing struct {
 	elsewhere bool     // and that was typed, not planned
 	device    string   // as the device itself says
 	kept      []string // payloads whose signatures are on disk
+	destroys  bool     // it is no signing: the device's key is to be destroyed
+}
+
+// doing begins the errors of a sitting, and command is what is typed for it.
+func (s *signing) doing() string {
+	if s.destroys {
+		return "destroying"
+	}
+	return "signing"
+}
+
+func (s *signing) command() string {
+	if s.destroys {
+		return "token destroy"
+	}
+	return "sign"
 }
 
 // todo lists the tasks that are not signed yet: all of them, unless an earlier

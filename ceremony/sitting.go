@@ -113,7 +113,10 @@ func (s *signing) comesBack(removed error) (hsm.Token, hsm.Key, error) {
 
 // soFar says what an interruption leaves.
 func (s *signing) soFar() string {
-	if len(s.kept) == 0 {
+	switch {
+	case s.destroys:
+		return "nothing was destroyed"
+	case len(s.kept) == 0:
 		return "nothing was signed"
 	}
 	return "signed and kept so far: " + strings.Join(s.kept, ", ")

@@ -11,6 +11,7 @@ import (
 
 	"tufceremony/ceremony/internal/assemble"
 	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/evidence"
 	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/review"
@@ -40,9 +41,9 @@ func runStatus(env *environment, dir string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	s := &status{dir, p, c, c.Progress(&p.Roster), env.today(), nil, aborted(files)}
+	s := &status{dir: dir, plan: p, c: c, progress: c.Progress(&p.Roster), now: env.today(), aborted: aborted(files)}
 	if report, err := review.Review(files); err == nil {
-		s.refused = check.Refusals(report.Results)
+		s.refused, s.once = check.Refusals(report.Results), report.Once
 	}
 	if asJSON {
 		return printJSON(env.out, s.json())
@@ -59,6 +60,7 @@ type status struct {
 	now      time.Time
 	refused  []check.Result // by review: nobody can sign
 	aborted  []check.Result // the event was given up
+	once     []evidence.Once
 }
 
 func (s *status) print(w io.Writer) {
@@ -78,6 +80,7 @@ func (s *status) print(w io.Writer) {
 		}
 		fmt.Fprintf(w, "%-12s under %-11s %d signed, %d needed: %s\n", p.Payload, p.Whose(), p.Have, p.Role.Threshold, verdict)
 	}
+	printOnce(w, s.once)
 	if len(s.c.Dropped) > 0 {
 		printResults(w, s.c.Dropped)
 	}
@@ -164,6 +167,9 @@ func (s *status) next() string {
 	if len(s.progress) == 0 {
 		return "nothing is drafted. ceremony draft " + s.dir
 	}
+	if alive := keysAlive(s.plan, s.once); len(alive) > 0 {
+		return fmt.Sprintf("every threshold is reached, and these keys were made for this ceremony alone: %s. ceremony token destroy %s --token NAME", strings.Join(alive, ", "), s.dir)
+	}
 	return fmt.Sprintf("every threshold is reached. ceremony seal %s -o FILE", s.dir)
 }
 
@@ -204,13 +210,14 @@ type statusReport struct {
 	Demands []statusDemand `json:"demands"`
 	Dropped []check.Result `json:"dropped"`
 	Aborted []check.Result `json:"aborted,omitempty"`
+	Once    []onceJSON     `json:"one_time,omitempty"`
 	Next    string         `json:"next"`
 }
 
 func (s *status) json() statusReport {
 	out := statusReport{
 		Event: s.c.Event.String(), Opens: s.plan.Opens.Format(tufmeta.TimeFormat), Closes: s.plan.Closes.Format(tufmeta.TimeFormat),
-		Demands: []statusDemand{}, Dropped: append([]check.Result{}, s.c.Dropped...), Aborted: s.aborted, Next: s.next(),
+		Demands: []statusDemand{}, Dropped: append([]check.Result{}, s.c.Dropped...), Aborted: s.aborted, Once: onceOf(s.once), Next: s.next(),
 	}
 	for _, p := range s.progress {
 		d := statusDemand{p.Payload.String(), rootOf(p.By, p.Under), p.Whose(), p.Old, p.Have, p.Role.Threshold, []string{}, []string{}}

@@ -19,7 +19,7 @@ func tokenCommand(env *environment) *cobra.Command {
 		Args:  known,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	for _, sub := range []*cobra.Command{tokenListCommand(env), tokenShowCommand(env), tokenProvisionCommand(env), tokenAttestCommand(env), tokenUnblockCommand(env), tokenResetCommand(env)} {
+	for _, sub := range []*cobra.Command{tokenListCommand(env), tokenShowCommand(env), tokenProvisionCommand(env), tokenAttestCommand(env), tokenUnblockCommand(env), tokenDestroyCommand(env), tokenResetCommand(env)} {
 		c.AddCommand(sub)
 	}
 	return c

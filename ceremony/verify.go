@@ -131,6 +131,7 @@ func printProof(w io.Writer, f *verify.Facts, data []byte) {
 	}
 	printExternals(w, f.Report)
 	printAttested(w, f)
+	printOnce(w, f.Report.Once)
 	lines := 0
 	for _, c := range f.Record {
 		lines += len(c.Lines)
@@ -220,9 +221,10 @@ func proofJSON(f *verify.Facts, data []byte) any {
 		Chain      []int64           `json:"chain"`
 		Roles      []proofRole       `json:"roles"`
 		Devices    []reportDevice    `json:"devices"`
+		Once       []onceJSON        `json:"one_time,omitempty"`
 		Externals  []reportExternal  `json:"externals,omitempty"`
 		Supersedes []plan.Superseded `json:"supersedes,omitempty"`
 		Event      string            `json:"event"`
 		SHA256     string            `json:"sha256"`
-	}{string(f.Report.Plan.Kind), f.Report.Plan.Rehearsal, f.Chain, roles, devicesJSON(f.Report.Devices), externalsJSON(f.Report.Externals), f.Report.Plan.Supersedes, f.Report.Event.String(), tufmeta.Digest(data)}
+	}{string(f.Report.Plan.Kind), f.Report.Plan.Rehearsal, f.Chain, roles, devicesJSON(f.Report.Devices), onceOf(f.Report.Once), externalsJSON(f.Report.Externals), f.Report.Plan.Supersedes, f.Report.Event.String(), tufmeta.Digest(data)}
 }

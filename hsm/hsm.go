@@ -81,6 +81,18 @@ type Attester interface {
 	Attest(key Key) ([][]byte, error)
 }
 
+// Destroyer is a token that can destroy a key that it holds.
+type Destroyer interface {
+	Token
+	// Destroy destroys key for good. It asks prompter for the PIN exactly once, as
+	// Signer does and at the same price, whatever the key's own policy is. A key
+	// that the token does not hold is ErrNotFound, and nobody is asked. Stopped
+	// half way it can be called again, if the key is still listed. The token is
+	// good for nothing but Close afterwards: whether the key is gone is seen in a
+	// new session. Where the driver says so, another key is in its place then.
+	Destroy(key Key, prompter Prompter) error
+}
+
 // Prompter is how a driver speaks to the person at the device.
 type Prompter interface {
 	// PIN returns what the person typed. The driver wipes the slice after use,

@@ -38,9 +38,11 @@ const (
 	Touch Capability = "touch"
 	// MissedTouch: Instance.MissTouch keeps the finger away once.
 	MissedTouch Capability = "missed-touch"
+	// Destruction: the token is a hsm.Destroyer.
+	Destruction Capability = "destruction"
 )
 
-var capabilities = []Capability{Exclusive, Counts, Locks, Removal, Touch, MissedTouch}
+var capabilities = []Capability{Exclusive, Counts, Locks, Removal, Touch, MissedTouch, Destruction}
 
 // Device is a driver under test.
 type Device struct {
@@ -89,6 +91,8 @@ var tests = []test{
 	{"removal", Removal, testRemoval},
 	{"touch", Touch, testTouch},
 	{"missed touch", MissedTouch, testMissedTouch},
+	{"destroy", Destruction, testDestroy},
+	{"destroy nothing else", Destruction, testDestroyRefused},
 }
 
 // Run runs the suite.

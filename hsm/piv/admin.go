@@ -12,8 +12,8 @@ import (
 
 // Admin is an exclusive session with one YubiKey, for setting it up. Each
 // method is one step that can be looked at and repeated: State says how far a
-// device is. Nothing is done that a method does not name; but for Reset,
-// nothing that holds a key is overwritten. Methods are not safe for concurrent
+// device is. Nothing is done that a method does not name; but for Reset and
+// Overwrite, nothing that holds a key is overwritten. Methods are not safe for concurrent
 // use.
 //
 // PINs, PUKs and keys are the caller's slices: the methods neither keep nor

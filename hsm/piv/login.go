@@ -48,27 +48,33 @@ const pinCounts = "expected error code from empty pin"
 
 // logIn asks for the PIN once, and spends one try at most.
 func (t *token) logIn(prompter hsm.Prompter) error {
-	left, err := t.triesLeft()
-	switch {
-	case err != nil:
-		return fmt.Errorf("asking how many PIN tries are left: %w", err)
-	case left == 0:
-		return fmt.Errorf("%w; the PUK sets a new one", hsm.ErrPINLocked)
-	case prompter == nil:
-		return errors.New("a PIN is needed, and there is nobody to ask")
-	}
-	pin, err := prompter.PIN(hsm.PINRequest{Device: t.info(left), TriesLeft: left})
+	pin, err := t.askPIN(prompter)
 	defer secret.Free(pin)
 	if err != nil {
-		return fmt.Errorf("asking for the PIN: %w", err)
-	}
-	if err := checkPIN(pin); err != nil {
 		return err
 	}
 	if err := t.verify(pin); err != nil {
 		return err
 	}
 	return t.countAfter(pin)
+}
+
+// askPIN gives what could be a PIN, for which no try has been spent.
+func (t *token) askPIN(prompter hsm.Prompter) ([]byte, error) {
+	left, err := t.triesLeft()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("asking how many PIN tries are left: %w", err)
+	case left == 0:
+		return nil, fmt.Errorf("%w; the PUK sets a new one", hsm.ErrPINLocked)
+	case prompter == nil:
+		return nil, errors.New("a PIN is needed, and there is nobody to ask")
+	}
+	pin, err := prompter.PIN(hsm.PINRequest{Device: t.info(left), TriesLeft: left})
+	if err != nil {
+		return pin, fmt.Errorf("asking for the PIN: %w", err)
+	}
+	return pin, checkPIN(pin)
 }
 
 // verify gives the PIN to the card. piv-go wants a string, which cannot be

@@ -39,6 +39,7 @@ type fakeModule struct {
 	gone               bool
 	fail               map[string]p11.Error // what the next call of a function answers
 	shorten            bool                 // signatures lack a byte
+	keeps              bool                 // what is destroyed stays, and success is reported
 }
 
 type fakeObject struct {
@@ -161,6 +162,10 @@ func (f *fakeModule) GetTokenInfo(uint) (p11.TokenInfo, error) {
 	return info, f.answer("GetTokenInfo")
 }
 
+func (f *fakeModule) GetSlotInfo(uint) (p11.SlotInfo, error) {
+	return p11.SlotInfo{}, f.answer("GetSlotInfo")
+}
+
 func (f *fakeModule) OpenSession(uint, uint) (p11.SessionHandle, error) {
 	if err := f.answer("OpenSession"); err != nil {
 		return 0, err
@@ -241,6 +246,19 @@ func (f *fakeModule) GetAttributeValue(handle p11.SessionHandle, object p11.Obje
 		return nil, p11.Error(p11.CKR_ATTRIBUTE_TYPE_INVALID)
 	}
 	return []*p11.Attribute{{Type: want[0].Type, Value: slices.Clone(value)}}, nil
+}
+
+func (f *fakeModule) DestroyObject(handle p11.SessionHandle, object p11.ObjectHandle) error {
+	if _, err := f.session("DestroyObject", handle); err != nil {
+		return err
+	}
+	if !f.loggedIn {
+		return p11.Error(p11.CKR_USER_NOT_LOGGED_IN)
+	}
+	if !f.keeps {
+		f.objects[object-1].attributes = nil // handles of the others stay
+	}
+	return nil
 }
 
 func (f *fakeModule) SignInit(handle p11.SessionHandle, m []*p11.Mechanism, object p11.ObjectHandle) error {

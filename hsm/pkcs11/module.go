@@ -35,6 +35,7 @@ type cryptoki interface {
 	SignOnce(p11.SessionHandle, *p11.Mechanism, p11.ObjectHandle, []byte) ([]byte, error) // both of these
 	InitToken(slot uint, pin []byte, label string) error
 	InitPIN(session p11.SessionHandle, pin []byte) error
+	DestroyObject(p11.SessionHandle, p11.ObjectHandle) error
 	GenerateKeyPair(p11.SessionHandle, []*p11.Mechanism, []*p11.Attribute, []*p11.Attribute) (p11.ObjectHandle, p11.ObjectHandle, error)
 }
 

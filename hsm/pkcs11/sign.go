@@ -88,27 +88,28 @@ func privateHalf(c cryptoki, session p11.SessionHandle, keyType uint, id []byte)
 	case len(objects) > 1:
 		return half{}, fmt.Errorf("%d private keys have this ID", len(objects))
 	}
-	if err := isPrivate(c, session, objects[0], id); err != nil {
+	if err := isHalf(c, session, objects[0], p11.CKO_PRIVATE_KEY, id); err != nil {
 		return half{}, err
 	}
 	always, err := read(c, session, objects[0], p11.CKA_ALWAYS_AUTHENTICATE)
 	return half{objects[0], session, len(always) == 1 && always[0] != 0}, err
 }
 
-// isPrivate looks again at what the module has found: one that gives the handle
+// isHalf looks again at what the module has found: one that gives the handle
 // of another object signs with another key, and a TPM that is asked to sign
 // with a public one fails until it is switched off and on.
-func isPrivate(c cryptoki, session p11.SessionHandle, object p11.ObjectHandle, id []byte) error {
-	class, err := read(c, session, object, p11.CKA_CLASS)
+func isHalf(c cryptoki, session p11.SessionHandle, object p11.ObjectHandle, class uint, id []byte) error {
+	what := map[uint]string{p11.CKO_PRIVATE_KEY: "private key", p11.CKO_PUBLIC_KEY: "public key"}[class]
+	is, err := read(c, session, object, p11.CKA_CLASS)
 	if err != nil {
 		return err
 	}
-	if n, ok := ulong(class); !ok || n != p11.CKO_PRIVATE_KEY {
-		return errors.New("the module gave an object that is no private key")
+	if n, ok := ulong(is); !ok || uint(n) != class {
+		return errors.New("the module gave an object that is no " + what)
 	}
 	has, err := read(c, session, object, p11.CKA_ID)
 	if err == nil && !bytes.Equal(has, id) {
-		err = fmt.Errorf("the module gave a private key with ID %x instead", has)
+		err = fmt.Errorf("the module gave a %s with ID %x instead", what, has)
 	}
 	return err
 }

@@ -13,8 +13,9 @@
 //
 // It will not protect a key that matters. Whoever copies the file can guess
 // PINs offline, at the price of 20 000 rounds of PBKDF2 each, with a fresh
-// counter on every copy. There is no way to unlock a token or change a PIN:
-// make another one.
+// counter on every copy. Destroy overwrites and removes the one file: a copy, or
+// what a flash medium keeps of it, stays. There is no way to unlock a token or
+// change a PIN: make another one.
 package soft
 
 import (

@@ -29,7 +29,10 @@ type Token struct {
 	ended     error             // why nothing works any more: closed, removed
 }
 
-var _ hsm.Token = (*Token)(nil)
+var (
+	_ hsm.Token     = (*Token)(nil)
+	_ hsm.Destroyer = (*Token)(nil)
+)
 
 // Open opens a token. It is refused while somebody else has the token open;
 // the lock belongs to the open file, so a process that is killed leaves none.
@@ -69,7 +72,11 @@ func (t *Token) openFile(dir string) error {
 		return err
 	}
 	t.file = file
-	if err := t.load(); err != nil {
+	err = t.load()
+	if err != nil && t.isErased() {
+		err = fmt.Errorf("its key was destroyed: %w", hsm.ErrNotFound)
+	}
+	if err != nil {
 		file.Close()
 		return err
 	}

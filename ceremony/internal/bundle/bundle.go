@@ -31,7 +31,7 @@ import (
 const manifest = "MANIFEST"
 
 // parts are the files and folders that a bundle has.
-var parts = []string{folder.External, folder.Keys, folder.Lists, folder.Metadata, folder.Plan, folder.Record, folder.Signatures, folder.Trusted}
+var parts = []string{folder.Destroyed, folder.External, folder.Keys, folder.Lists, folder.Metadata, folder.Plan, folder.Record, folder.Signatures, folder.Trusted}
 
 // Encode gives the bytes of the bundle of a verified ceremony.
 func Encode(v verify.Verified) ([]byte, error) {

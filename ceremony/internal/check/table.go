@@ -221,6 +221,16 @@ var Table = []Check{
 		Means: "A device falls short of the policy, which says `attestation: recorded`: it is noted, with the check that would refuse it.",
 		Do:    "decide whether it is good enough; `attestation: required` refuses it"},
 
+	{ID: "ONE-TIME-REUSED", Draft: Refusal, Published: Refusal,
+		Means: "The plan calls a key a one-time key of this ceremony, and it has been in use: trusted metadata lists it, or it has signed in another event.",
+		Do:    "have `ceremony token provision` make a new key, under a new name. A token of an earlier ceremony, whose key stays listed or is on its way out, has `lost: true` beside `one-time: true`: it was destroyed"},
+	{ID: "ONE-TIME-ALIVE", Draft: Refusal, Published: Refusal, Waiver: `the token`,
+		Means: "A key that was made for this ceremony alone has not been destroyed, or nothing proves it where the policy asks for proof. It is a note while people sign; seal, verify and publish refuse it.",
+		Do:    "when it has signed everything, `ceremony token destroy DIR --token NAME`. A device that can destroy none, or has died: waive it in the plan, with where the device is kept and who looks after it; the plan is another event then"},
+	{ID: "ONE-TIME-EVIDENCE", Draft: Refusal, Published: Refusal,
+		Means: "What lies in destroyed/ is not true of the key that it is about: of another event, key, device or slot, an attestation of the one-time key itself or of another key, or no file as `ceremony token destroy` writes it.",
+		Do:    "keep the file, and find out where it comes from; until it is known, take the key for one that somebody has. If the key is gone and the file is merely damaged, remove it and take another copy's"},
+
 	{ID: "PLAN-MISMATCH", Draft: Refusal, Published: Refusal,
 		Means: "A payload does not say what the plan says.",
 		Do:    "sign nothing; draft again in a new folder, and find out who changed which"},

@@ -44,10 +44,11 @@ const (
 	Signatures = "signatures"
 	Metadata   = "metadata"
 	Record     = "record"
+	Destroyed  = "destroyed"
 )
 
 // Parts are the files and folders that a ceremony folder has.
-var Parts = []string{Plan, Keys, Lists, Trusted, External, Payload, Signatures, Metadata, Record}
+var Parts = []string{Plan, Keys, Lists, Trusted, External, Payload, Signatures, Metadata, Record, Destroyed}
 
 // maxFile bounds what is read; what is large is not held in memory.
 const maxFile = 2 << 30

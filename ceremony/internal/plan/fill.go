@@ -115,12 +115,13 @@ func (f *filler) keys(name string, keys map[string]*tufmeta.Key, ids []string, o
 }
 
 // token adds a key to the plan's roster: under its holder's name where an
-// earlier plan knows it, else under a number.
+// earlier plan knows it, else under a number. What was a one-time key there was
+// destroyed there.
 func (f *filler) token(key *tufmeta.Key, online bool) *roster.Token {
 	r := &f.p.Roster
 	if f.earlier != nil {
 		if t, ok := f.earlier.Roster.ByFingerprint(key.Fingerprint()); ok {
-			return f.add(&roster.Token{Name: t.Name, Holder: t.Holder, URI: t.URI, Model: t.Model, Serial: t.Serial, Lost: t.Lost})
+			return f.add(&roster.Token{Name: t.Name, Holder: t.Holder, URI: t.URI, Model: t.Model, Serial: t.Serial, Lost: t.Lost || t.OneTime, OneTime: t.OneTime})
 		}
 	}
 	if online {

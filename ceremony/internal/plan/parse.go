@@ -78,6 +78,7 @@ type tok struct {
 	Key         string `yaml:"key"`
 	Attestation string `yaml:"attestation"`
 	Lost        bool   `yaml:"lost"`
+	OneTime     bool   `yaml:"one-time"`
 }
 
 type policy struct {

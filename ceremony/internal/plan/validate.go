@@ -80,7 +80,7 @@ func (v *validator) holders(f *file, p *Plan) {
 			v.token(at, t)
 			v.want(f.Rehearsal || !strings.HasPrefix(t.URI, "soft:"), at+".uri", "is a software token, which only a rehearsal may use", "write the URI of a device, or `rehearsal: true`")
 			unique(at+".name", t.Name)
-			holder.Tokens = append(holder.Tokens, &roster.Token{Name: t.Name, Holder: h.Name, URI: t.URI, Model: t.Model, Serial: t.Serial, KeyFile: t.Key, EvidenceFile: t.Attestation, Lost: t.Lost})
+			holder.Tokens = append(holder.Tokens, &roster.Token{Name: t.Name, Holder: h.Name, URI: t.URI, Model: t.Model, Serial: t.Serial, KeyFile: t.Key, EvidenceFile: t.Attestation, Lost: t.Lost, OneTime: t.OneTime})
 		}
 		p.Roster.Holders = append(p.Roster.Holders, holder)
 	}
@@ -164,11 +164,16 @@ func (v *validator) keys(p *Plan, at, name string, r roleKeys, online bool) Role
 		field := fmt.Sprintf("%s.keys[%d]", at, i)
 		t, known := p.Roster.Token(key)
 		v.want(!known || t.Holder != "" || online, field, fmt.Sprintf("is %q, which is an online key", key), "people sign "+name+": list tokens of holders")
+		v.want(!known || !t.OneTime || !permanent[name], field, fmt.Sprintf("is %q, which is a one-time key", key), "a key that is destroyed when the ceremony ends signs targets, or a delegated role: "+name+" is signed again before all others")
 		v.want(known, field, fmt.Sprintf("is %q, and no holder has a token of that name", key), "list it under holders: or online:, or correct the name")
 		v.want(!slices.Contains(r.Keys[:i], key), field, fmt.Sprintf("is %q, which stands twice", key), "list each token once a role")
 	}
 	return Role{int(r.Threshold), r.Keys}
 }
+
+// permanent are the roles that a one-time key does not sign: root, whose next
+// version its holders must sign, and those that a machine signs every day.
+var permanent = map[string]bool{"root": true, "snapshot": true, "timestamp": true}
 
 func (v *validator) waivers(f *file, p *Plan) {
 	for i, w := range f.Waivers {

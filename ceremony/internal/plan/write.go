@@ -100,6 +100,9 @@ func (w *writer) token(t *roster.Token) {
 	if t.Lost {
 		w.line("        lost: true  # cannot sign any more")
 	}
+	if t.OneTime {
+		w.line("        one-time: true  # for this ceremony alone: destroyed when it has signed")
+	}
 	w.line("        key: %s", t.KeyFile)
 	if t.EvidenceFile != "" {
 		w.line("        attestation: %s  # what the device says of the key, signed by its maker", t.EvidenceFile)

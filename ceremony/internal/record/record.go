@@ -35,7 +35,7 @@ import (
 // Line is one act. Times are UTC to the second, digests SHA-256 in hex. Fields
 // that an act does not have are left out.
 type Line struct {
-	Act     string         `json:"act"` // "draft", "sign", "found", "merge", "abort"
+	Act     string         `json:"act"` // "draft", "sign", "found", "merge", "destroy", "abort"
 	At      string         `json:"at"`
 	Binary  Binary         `json:"binary"`
 	Event   string         `json:"event"`
@@ -191,6 +191,18 @@ func Signed(chains []Chain) []Line {
 		}
 	}
 	return lines
+}
+
+// Destroyed reports whether the destruction of a token's key is on record.
+func Destroyed(chains []Chain, event, token string) bool {
+	for _, c := range chains {
+		for _, l := range c.Lines {
+			if l.Act == "destroy" && l.Event == event && l.Token == token {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Has reports whether an act on a payload with a key ID is on record.

@@ -100,7 +100,7 @@ func (r *reviewer) twiceIn(tokens []*roster.Token, role string, fresh bool) []ch
 		// Names are compared as people read them, not as bytes.
 		holder, serial := strings.ToLower(strings.TrimSpace(t.Holder)), r.serial(t)
 		subject := role + " " + t.Name
-		if t.Lost && fresh {
+		if t.Lost && fresh && !r.keptDestroyed(t) {
 			results = append(results, check.New("DEVICE-LOST", subject, "token %s is lost, and stays listed", t.Name))
 		}
 		if first := holders[holder]; first != nil {

@@ -42,6 +42,7 @@ type Report struct {
 	Results   []check.Result // weighed, waivers applied
 	Demands   []quorum.Demand
 	Devices   []evidence.Device // of the holders' tokens, in the order of the plan
+	Once      []evidence.Once   // the one-time keys of this event, and what became of them
 	Externals []External        // other repositories, in the order of the plan
 	files     folder.Files
 }
@@ -105,8 +106,10 @@ func Review(files folder.Files) (*Report, error) {
 	r.delegated()
 	r.limits()
 	r.revoked()
+	r.oneTime()
 	aborted := r.event()
 	check.Draft.Weigh(r.results)
+	r.stillToSign()
 	r.report.Results = check.Waive(slices.Concat(aborted, r.trustedResults, r.results), p.Waivers)
 	return r.report, nil
 }

@@ -38,6 +38,7 @@ type Token struct {
 	// the key, signed by its maker. Empty where there is none.
 	EvidenceFile string
 	Lost         bool // cannot sign any more: lost, broken, or its holder is gone
+	OneTime      bool // made for one ceremony: destroyed when it has signed what it owes
 	// Compromised is a key in other hands: it is not counted on to sign, whoever
 	// can. Weak is one that is to be replaced and is still its holder's: it signs
 	// the threshold of the old root once more.

@@ -75,7 +75,8 @@ type Deadline struct {
 type Member struct {
 	Key  string // the fingerprint
 	Name string // "" where nobody said
-	Lost bool
+	Lost bool   // cannot sign any more
+	Once bool   // a one-time key, which was destroyed: the ceremony has new ones
 }
 
 // Ignored is a file that does not count.
@@ -206,7 +207,7 @@ func (m *maker) members(keys map[string]*tufmeta.Key, role *tufmeta.Role) []Memb
 		}
 		member := Member{Key: key.Fingerprint()}
 		if t, ok := m.people.ByFingerprint(member.Key); ok {
-			member.Name, member.Lost = t.Name, t.Lost
+			member.Name, member.Lost, member.Once = t.Name, t.Lost || t.OneTime, t.OneTime
 		}
 		members = append(members, member)
 	}
@@ -235,6 +236,8 @@ func (m Member) String() string {
 	switch {
 	case m.Name == "":
 		return "key " + roster.Short(m.Key)
+	case m.Once:
+		return tufmeta.Printable(m.Name) + " (destroyed)"
 	case m.Lost:
 		return tufmeta.Printable(m.Name) + " (lost)"
 	}

@@ -135,9 +135,24 @@ func (j *judge) review() error {
 	if err := check.Refuse(report.Results); err != nil {
 		return err
 	}
+	if err := check.Refuse(alive(report.Results)); err != nil {
+		return err
+	}
 	j.facts.Report = report
 	j.facts.Record, _ = record.Read(j.full)
 	return nil
+}
+
+// alive are the one-time keys that nobody has destroyed, and whose destruction
+// the plan does not waive: a note while people sign, and no longer now.
+func alive(results []check.Result) []check.Result {
+	var all []check.Result
+	for _, x := range results {
+		if x.Check == "ONE-TIME-ALIVE" && x.Waived == "" {
+			all = append(all, x)
+		}
+	}
+	return check.Published.Weigh(all)
 }
 
 // signatures wants every detached signature to be good, and the metadata to

@@ -1,6 +1,6 @@
-"""A TUF client, python-tuf's, that takes one target from a repository.
+"""A TUF client, python-tuf's, that takes a target from a repository, or several.
 
-    .peers/python/bin/python client.py METADATA_URL TARGETS_URL ROOT STATE TARGET OUT
+    .peers/python/bin/python client.py METADATA_URL TARGETS_URL ROOT STATE TARGET OUT [TARGET OUT]...
 
 ROOT is the root metadata that a client ships with. What the client learns is
 kept in the folder STATE, from one run to the next. On success TARGET is in the
@@ -35,7 +35,7 @@ def clock():
     trusted_metadata_set.datetime = stopped
 
 
-def main(metadata_url, targets_url, root, state, target, out):
+def main(metadata_url, targets_url, root, state, *pairs):
     Path(state).mkdir(parents=True, exist_ok=True)
     updater = Updater(
         metadata_dir=state,
@@ -44,10 +44,11 @@ def main(metadata_url, targets_url, root, state, target, out):
         bootstrap=Path(root).read_bytes(),
     )
     updater.refresh()
-    info = updater.get_targetinfo(target)
-    if info is None:
-        raise LookupError(f"no target is called {target!r}")
-    updater.download_target(info, out)
+    for target, out in zip(pairs[::2], pairs[1::2]):
+        info = updater.get_targetinfo(target)
+        if info is None:
+            raise LookupError(f"no target is called {target!r}")
+        updater.download_target(info, out)
     # The state folder is what the next run will start from.
     trusted = {
         role: json.loads(Path(state, f"{role}.json").read_bytes())["signed"]["version"]
@@ -57,7 +58,7 @@ def main(metadata_url, targets_url, root, state, target, out):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 7:
+    if len(sys.argv) < 7 or len(sys.argv) % 2 == 0:
         print(__doc__, file=sys.stderr)
         sys.exit(2)
     try:

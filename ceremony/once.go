@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/evidence"
+	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// printOnce says what became of the keys that were made for one ceremony alone,
+// and on whose word.
+func printOnce(w io.Writer, all []evidence.Once) {
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nOne-time keys:")
+	for _, o := range all {
+		wrapTo(w, "  "+o.Token.Name+": ", "      ", onceWords(o))
+	}
+}
+
+func onceWords(o evidence.Once) string {
+	switch {
+	case o.End == evidence.Alive:
+		return "not destroyed, or nothing says so that holds"
+	case o.End == evidence.Proved:
+		return fmt.Sprintf("destroyed on %s: YubiKey %s attests another key in slot %s, which has signed that it overwrote this one", o.What.At, tufmeta.Printable(o.What.Serial), tufmeta.Printable(o.What.ID))
+	}
+	by := map[evidence.How]string{
+		evidence.Overwritten: "its attestation was not read", evidence.Deleted: "by the PKCS#11 module's word", evidence.Erased: "by this program's word",
+	}
+	return fmt.Sprintf("destroyed on %s, %s: nothing proves it", o.What.At, by[o.What.How])
+}
+
+// keysAlive are the one-time keys whose end seal waits for: those that the plan
+// does not waive.
+func keysAlive(p *plan.Plan, all []evidence.Once) []string {
+	var names []string
+	for _, o := range all {
+		waived := slices.ContainsFunc(p.Waivers, func(w check.Waiver) bool { return w.Check == "ONE-TIME-ALIVE" && w.Subject == o.Token.Name })
+		if o.End == evidence.Alive && !waived {
+			names = append(names, o.Token.Name)
+		}
+	}
+	return names
+}
+
+// onceJSON is a one-time key for machines.
+type onceJSON struct {
+	Token string                `json:"token"`
+	State evidence.End          `json:"state"`
+	What  *evidence.Destruction `json:"destruction,omitempty"`
+}
+
+func onceOf(all []evidence.Once) []onceJSON {
+	var out []onceJSON
+	for _, o := range all {
+		out = append(out, onceJSON{o.Token.Name, o.End, o.What})
+	}
+	return out
+}
