@@ -51,7 +51,7 @@ one bundle that any stranger can verify. Begin with "ceremony rehearse".`,
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", width)))
 	for _, c := range []*cobra.Command{
-		initCommand(env), draftCommand(env), reviewCommand(env), signCommand(env), statusCommand(env), mergeCommand(env), abortCommand(env),
+		initCommand(env), promoteCommand(env), draftCommand(env), reviewCommand(env), signCommand(env), statusCommand(env), mergeCommand(env), abortCommand(env),
 		sealCommand(env), standbyCommand(env), verifyCommand(env), publishCommand(env), inspectCommand(env), scheduleCommand(env),
 		tokenCommand(env), checksCommand(env), rehearseCommand(env), runbookCommand(env),
 	} {

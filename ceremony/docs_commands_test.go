@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"tufceremony/ceremony/internal/projects"
 	"tufceremony/hsm"
 	"tufceremony/hsm/pkcs11"
 )
@@ -32,7 +33,7 @@ func docsCommands(t *testing.T) {
 				if filepath.Dir(b.file) != runbooksDir {
 					t.Errorf("%s:%d: only runbooks have blocks of this sort", b.file, b.line)
 				}
-			case "console session", "console rehearsal", "console yubikeys", "console module", "console hsm", "sh softhsm", "sh module", "sh crontab", "":
+			case "console session", "console rehearsal", "console yubikeys", "console module", "console hsm", "sh softhsm", "sh openssl", "sh module", "sh crontab", "":
 			default:
 				t.Errorf("%s:%d: nothing is known of blocks of sort %q", b.file, b.line, b.kind)
 			}
@@ -177,5 +178,38 @@ func docsSoftHSM(t *testing.T) {
 				t.Errorf("the private key is left in a file: %d bytes", len(left))
 			}
 		}
+	}
+}
+
+// docsOpenSSL runs what developers and administrators do with openssl, and wants
+// the list that comes out to be a good one.
+func docsOpenSSL(t *testing.T) {
+	for _, tool := range []string{"sh", "openssl", "awk"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("%s is not there", tool)
+		}
+	}
+	script := ""
+	fenced, _ := blocks(t, docsDir+"/promotion.md")
+	for _, b := range fenced {
+		if b.kind == "sh openssl" {
+			script += strings.Join(b.text, "\n") + "\n"
+		}
+	}
+	c := exec.Command("sh", "-eu", "-c", script)
+	c.Dir = t.TempDir()
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	data, err := os.ReadFile(filepath.Join(c.Dir, "claimed.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := projects.Parse("claimed.jsonl", data)
+	if err != nil || len(entries) != 3 {
+		t.Fatalf("the list has %d projects, %v", len(entries), err)
+	}
+	if found := projects.NewLinter("example.org", "claimed", entries).Results(); len(found) > 0 {
+		t.Errorf("it finds %v", found)
 	}
 }

@@ -28,6 +28,7 @@ import (
 //	sh                 Lines are commands: a script of the project, or a
 //	                   `ceremony` command line, which must parse.
 //	sh softhsm         The block is run as one script, where SoftHSM is.
+//	sh openssl         The blocks of docs/promotion.md are run as one script.
 //	sh crontab         The commands are run as cron does, on a quiet day and on
 //	                   one inside the margin.
 //	sh module          Functions of scripts/modules, copied by this test.
@@ -135,6 +136,7 @@ func TestDocs(t *testing.T) {
 	t.Run("design", docsDesign)
 	t.Run("HSM", docsHSM)
 	t.Run("SoftHSM", docsSoftHSM)
+	t.Run("OpenSSL", docsOpenSSL)
 	t.Run("crontab", d.crontab)
 }
 

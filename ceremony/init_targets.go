@@ -31,7 +31,7 @@ func takeTargets(files folder.Files, names []string) (map[string]*tufmeta.Target
 		if err != nil {
 			return nil, fmt.Errorf("reading %q: %w", name, err)
 		}
-		targets, err := tufmeta.ParseTargets(head.Signed)
+		targets, err := head.Parse()
 		if err != nil {
 			return nil, fmt.Errorf("reading %q: %w", name, err)
 		}

@@ -100,6 +100,7 @@ func TestScripts(t *testing.T) {
 			"rehearsal": rehearsals(t), "unsigned": unsignedCmd, "flip": flipCmd, "cut": cutCmd, "fault": faultCmd, "words": wordsCmd,
 			"pin": pinCmd, "typed": typedCmd, "edit": editCmd, "tree": treeCmd, "forge": forgeCmd, "resign": resignCmd, "real": realCmd, "onlinekey": onlineKeyCmd, "touch": touchCmd,
 			"yubikeys": yubikeys(t), "evidence": evidenceCmd(t), "hsmevidence": hsmEvidenceCmd(t), "attestedbundle": attestedBundle(t),
+			"index": indexCmd, "claims": claimsCmd,
 			"otherroot": otherRootCmd(t), "plugin": pluginCmd, "issued": issuedCmd, "softhsm": softHSMCmd, "bind": bindCmd, "card": cardCmd, "pivpin": pivpinCmd,
 			"shown": said("stdout"), "told": said("stderr"), "narrow": narrow,
 		},

@@ -301,9 +301,13 @@ func printResults(w io.Writer, results []check.Result) {
 		return
 	}
 	fmt.Fprintln(w, "Findings (`ceremony checks` explains each):")
+	more := map[string]int{}
 	for _, level := range []check.Level{check.Refusal, check.Finding, check.Note} {
 		for _, r := range results {
 			if r.Level != level {
+				continue
+			}
+			if more[string(level)+r.Check]++; more[string(level)+r.Check] > shownAlike {
 				continue
 			}
 			wrapTo(w, fmt.Sprintf("  %-8s %s, ", r.Level, r.Check), "           ", shorten(r.Subject)+": "+r.Detail)
@@ -311,5 +315,14 @@ func printResults(w io.Writer, results []check.Result) {
 				wrapTo(w, "           waived by the plan: ", "           ", r.Waived)
 			}
 		}
+		for _, row := range check.Table {
+			if n := more[string(level)+row.ID] - shownAlike; n > 0 {
+				wrapTo(w, fmt.Sprintf("  %-8s %s, ", level, row.ID), "           ", fmt.Sprintf("%d more like these: --json has all of them", n))
+			}
+		}
 	}
 }
+
+// shownAlike is how many findings of one check are shown one by one: a list of
+// projects can have thousands.
+const shownAlike = 20

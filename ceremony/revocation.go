@@ -128,7 +128,7 @@ func assess(o initOptions, now time.Time) (*revocation, error) {
 		return nil, err
 	}
 	r.below, r.targets = below, below["targets"]
-	r.plan = &plan.Plan{Kind: plan.Revocation, Opens: now, Closes: now.AddDate(0, 0, 7), Rehearsal: r.rehearsal(), Lifetimes: map[string]int{"snapshot": 7, "timestamp": 1}}
+	r.plan = &plan.Plan{Kind: plan.Revocation, Opens: now, Closes: now.AddDate(0, 0, 7), Rehearsal: ofRehearsal(r.files), Lifetimes: map[string]int{"snapshot": 7, "timestamp": 1}}
 	if known != nil {
 		r.plan.Repository = known.Repository
 	}
@@ -163,11 +163,11 @@ func (r *revocation) bindKeys() {
 	}
 }
 
-// rehearsal reports whether the trusted root is of a rehearsal: what goes on
+// ofRehearsal reports whether what is trusted is of a rehearsal: what goes on
 // from it can be nothing else.
-func (r *revocation) rehearsal() bool {
-	for _, name := range r.files.Names(folder.Trusted) {
-		if env, err := tufmeta.ParseEnvelope(r.files[name]); err == nil && tufmeta.IsRehearsal(env.Signed) {
+func ofRehearsal(files folder.Files) bool {
+	for _, name := range files.Names(folder.Trusted) {
+		if env, err := tufmeta.ParseEnvelope(files[name]); err == nil && tufmeta.IsRehearsal(env.Signed) {
 			return true
 		}
 	}

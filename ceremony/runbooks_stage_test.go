@@ -25,17 +25,19 @@ var beginnings = map[string]func(*rehearsal) error{
 	"after the first signing": func(r *rehearsal) error {
 		return inTurn(r.genesisFolder, func() error { return r.hold("genesis", founders) })
 	},
-	"a year after the genesis":              genesisAYearAgo,
-	"after the second signing":              func(r *rehearsal) error { return inTurn(r.genesis, r.rotation) },
-	"after the root has expired":            afterExpiry,
-	"with standby revocations":              withStandby,
-	"with two keys for targets":             twoForTargets,
-	"a rotation that one has signed":        halfSigned,
-	"with new YubiKeys":                     newDevice,
-	"at the table, on YubiKeys":             atTheTable,
-	"with nothing but YubiKeys":             func(*rehearsal) error { return nil },
-	"a year after the genesis, on YubiKeys": genesisAYearAgo,
-	"a year after a genesis by PEP 458":     pep458AYearAgo,
+	"a year after the genesis":               genesisAYearAgo,
+	"after the second signing":               func(r *rehearsal) error { return inTurn(r.genesis, r.rotation) },
+	"after the root has expired":             afterExpiry,
+	"with standby revocations":               withStandby,
+	"with two keys for targets":              twoForTargets,
+	"a rotation that one has signed":         halfSigned,
+	"with new YubiKeys":                      newDevice,
+	"at the table, on YubiKeys":              atTheTable,
+	"with an index of projects":              indexOfProjects,
+	"with an index of projects, on YubiKeys": indexOfProjects,
+	"with nothing but YubiKeys":              func(*rehearsal) error { return nil },
+	"a year after the genesis, on YubiKeys":  genesisAYearAgo,
+	"a year after a genesis by PEP 458":      pep458AYearAgo,
 }
 
 func inTurn(acts ...func() error) error {
@@ -138,6 +140,8 @@ var stages = map[string]func(*player) error{
 	"the loss is written":             func(p *player) error { return p.edit("rotation", p.lossPlan) },
 	"the genesis is copied":           func(p *player) error { return p.copied("genesis") },
 	"the rotation is copied":          func(p *player) error { return p.copied("rotation") },
+	"the promotion is copied":         func(p *player) error { return p.copied("promotion") },
+	"the project is taken out":        func(p *player) error { return p.closes("requests", "flask", "zope.interface", "attrs", "scrapy") },
 	"the targets are copied":          func(p *player) error { return p.copied("targets") },
 	"the witness is given the folder": func(p *player) error { return p.carry("rotation", "witness", "rotation") },
 	"the others sign":                 (*player).othersSign,
@@ -255,6 +259,7 @@ func (p *player) othersSign() error {
 	for _, token := range p.planned(event) {
 		switch {
 		case token == who, event == "targets" && !slices.Contains(founders[:3], token),
+			event == "promotion" && !slices.Contains(founders[2:], token),
 			event == "rotation" && (token == "holder-5" || token == "holder-6"):
 			continue
 		}

@@ -15,6 +15,7 @@ import (
 // troubles are what goes wrong in a run.
 var troubles = map[string]func(*player) error{
 	"a wrong PIN":                  func(p *player) error { p.wrong = []byte("000001"); return nil },
+	"a proof is missing":           (*player).unproved,
 	"a wrong PUK":                  func(p *player) error { p.wrong = []byte("00000001"); return nil },
 	"the PIN is locked":            func(p *player) error { return p.lock("holder-1") },
 	"the PUK is locked":            (*player).lockPUK,

@@ -57,7 +57,7 @@ var files embed.FS
 
 // order is that of a year, with the bad days at its end.
 var order = []string{
-	"prepare-room", "rehearsal", "provision", "genesis", "rotation", "bins-renewal", "standby", "targets", "publishing", "witness",
+	"prepare-room", "rehearsal", "provision", "genesis", "rotation", "bins-renewal", "standby", "targets", "promotion", "publishing", "witness",
 	"retire", "abort", "lost-device", "forgotten-pin", "emergency",
 	"emergency-a", "emergency-b", "emergency-c", "emergency-d", "emergency-e", "emergency-f", "out-of-band-root",
 }

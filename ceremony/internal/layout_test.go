@@ -18,7 +18,7 @@ const module = "tufceremony"
 var street = []string{
 	"spool", "tufmeta", "durable", "check", "folder", // leaves
 	"stream", // metadata of any size
-	"manifest", "roster", "plan",
+	"manifest", "projects", "roster", "plan",
 	"quorum", "evidence", "record", "inspect", // what several stages ask
 	"compromise", // what a plan for a revocation is made from
 	"draft", "review", "sign", "assemble", "verify", "bundle", "publish", "schedule",

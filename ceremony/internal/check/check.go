@@ -175,10 +175,17 @@ func Refusals(results []Result) []Result {
 // Error is a command stopped by checks.
 type Error struct{ Results []Result }
 
+// mostLines is how many refusals are told: thousands would be read by nobody.
+const mostLines = 50
+
 func (e *Error) Error() string {
-	lines := make([]string, len(e.Results))
+	var lines []string
 	for i, r := range e.Results {
-		lines[i] = fmt.Sprintf("%s, %s: %s", r.Check, r.Subject, r.Detail)
+		if i == mostLines {
+			lines = append(lines, fmt.Sprintf("and %d more", len(e.Results)-i))
+			break
+		}
+		lines = append(lines, fmt.Sprintf("%s, %s: %s", r.Check, r.Subject, r.Detail))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -47,7 +48,7 @@ func TestTable(t *testing.T) {
 func TestNeverWaivable(t *testing.T) {
 	for _, c := range check.Table {
 		if strings.HasPrefix(c.ID, "SIG-") || slices.Contains([]string{"JSON-STRICT", "TEXT-UNSAFE", "KEYID-MISMATCH", "KEY-SHARED", "EXPIRES-FORMAT", "EXPIRES-PAST", "VERSION-SEQUENCE",
-			"THRESHOLD-OLD", "THRESHOLD-NEW", "PLAN-MISMATCH", "EVENT-MISMATCH", "RECORD-BROKEN", "CLOCK", "ATTEST-POLICY", "ATTEST-EVIDENCE", "ATTEST-CHAIN", "ATTEST-BOUND", "ATTEST-DEVICE", "SECOND-OPINION", "SIZE-SNAPSHOT", "SNAPSHOT-DROP", "ABORTED", "SUPERSEDES", "EQUIVOCATION", "WAIVER-UNUSED"}, c.ID) {
+			"THRESHOLD-OLD", "THRESHOLD-NEW", "PLAN-MISMATCH", "EVENT-MISMATCH", "RECORD-BROKEN", "CLOCK", "ATTEST-POLICY", "ATTEST-EVIDENCE", "ATTEST-CHAIN", "ATTEST-BOUND", "ATTEST-DEVICE", "SECOND-OPINION", "SIZE-SNAPSHOT", "SNAPSHOT-DROP", "ABORTED", "SUPERSEDES", "EQUIVOCATION", "WAIVER-UNUSED", "PROJECT-PROOF"}, c.ID) {
 			if c.Waivable() {
 				t.Errorf("%s can be waived", c.ID)
 			}
@@ -130,5 +131,17 @@ func TestRefuse(t *testing.T) {
 	}
 	if row, _ := check.Lookup("THRESHOLD-OLD"); e.Hint() != row.Do {
 		t.Errorf("hint %q", e.Hint())
+	}
+}
+
+// A list can be wrong in thousands of places. Nobody reads them all from an error.
+func TestRefuseMany(t *testing.T) {
+	var many []check.Result
+	for i := range 5000 {
+		many = append(many, check.NewRefusal("PROJECT-PROOF", fmt.Sprintf("project-%d", i), "none"))
+	}
+	lines := strings.Split(check.Refuse(many).Error(), "\n")
+	if len(lines) != 51 || lines[49] != "PROJECT-PROOF, project-49: none" || lines[50] != "and 4950 more" {
+		t.Errorf("%d lines, the last of them %q", len(lines), lines[len(lines)-2:])
 	}
 }

@@ -36,13 +36,24 @@ func targets(p *plan.Plan, t *plan.TargetsPlan, files folder.Files, external map
 	if err != nil {
 		return nil, err
 	}
+	var roles func([]byte) ([][]byte, error) // copied, where no project changes
+	if t.Promotes() {
+		promotion, err := promote(t, head.Signed)
+		if err != nil {
+			return nil, err
+		}
+		if edits = append(edits, promotion.edits()...); !promotion.none {
+			roles = promotion.roles
+		}
+		slices.SortStableFunc(edits, stream.CompareEdits)
+	}
 	return spool.Create(func(w io.Writer) error {
 		scanner, err := open()
 		if err != nil {
 			return err
 		}
 		out := stream.NewWriter(w)
-		if err := stream.Merge(out, scanner, each(edits), nil); err != nil {
+		if err := stream.Merge(out, scanner, each(edits), roles); err != nil {
 			return err
 		}
 		_, err = out.Close()

@@ -209,6 +209,23 @@ func Plain(path string) bool {
 	return path != "" && path != "." && path == pathpkg.Clean(path) && !strings.HasPrefix(path, "/") && path != ".." && !strings.HasPrefix(path, "../") && !strings.ContainsAny(path, `\?#%`)
 }
 
+// PatternRemedy says what a pattern must be.
+const PatternRemedy = "write a relative path in which * and ? stand for letters within one part; what else has a meaning in patterns, as [ ] { } ! and **, clients read differently"
+
+var patternText = regexp.MustCompile(`^[A-Za-z0-9._~+=@,:/ *?-]+$`)
+
+// PlainPattern reports whether all clients read a pattern of paths alike. Each
+// uses its own language's matcher: brackets, braces, a leading ! and ** mean
+// something in one and not in the next.
+func PlainPattern(pattern string) bool {
+	for part := range strings.SplitSeq(pattern, "/") {
+		if part == "" || part == "." || part == ".." {
+			return false
+		}
+	}
+	return patternText.MatchString(pattern) && !strings.Contains(pattern, "**") && !tufmeta.Padded(pattern)
+}
+
 // Text writes a list in JSON lines, as Parse reads it.
 func Text(entries []Entry) ([]byte, error) {
 	var out bytes.Buffer

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
+	"tufceremony/ceremony/internal/manifest"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -75,7 +75,7 @@ func (v *validator) named(at string, d delegation) Delegation {
 	v.want(d.Terminating != nil, at+".terminating", "is missing", "write true where clients ask no role after this one, or false")
 	for i, pattern := range d.Paths {
 		field := fmt.Sprintf("%s.paths[%d]", at, i)
-		v.want(plainPattern(pattern), field, fmt.Sprintf("is %q", pattern), "write a relative path in which * and ? stand for letters within one part; what else has a meaning in patterns, as [ ] { } ! and **, clients read differently")
+		v.want(manifest.PlainPattern(pattern), field, fmt.Sprintf("is %q", pattern), manifest.PatternRemedy)
 		v.want(!slices.Contains(d.Paths[:i], pattern), field, fmt.Sprintf("is %q, which stands twice", pattern), "write each path once")
 	}
 	seen := map[string]bool{}
@@ -89,19 +89,4 @@ func (v *validator) named(at string, d delegation) Delegation {
 	return Delegation{Name: d.Name, Paths: d.Paths, Prefixes: d.Prefixes, Terminating: d.Terminating != nil && *d.Terminating}
 }
 
-var (
-	hexPrefix   = regexp.MustCompile(`^[0-9a-f]{1,64}$`)
-	patternText = regexp.MustCompile(`^[A-Za-z0-9._~+=@,:/ *?-]+$`)
-)
-
-// plainPattern reports whether all clients read a pattern alike. Each uses its
-// own language's matcher: brackets, braces, a leading ! and ** mean something in
-// one and not in the next.
-func plainPattern(pattern string) bool {
-	for part := range strings.SplitSeq(pattern, "/") {
-		if part == "" || part == "." || part == ".." {
-			return false
-		}
-	}
-	return patternText.MatchString(pattern) && !strings.Contains(pattern, "**") && !tufmeta.Padded(pattern)
-}
+var hexPrefix = regexp.MustCompile(`^[0-9a-f]{1,64}$`)

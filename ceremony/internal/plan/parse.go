@@ -125,6 +125,8 @@ type targets struct {
 	Manifest    string       `yaml:"manifest"`
 	Remove      []string     `yaml:"remove"`
 	Delegations []delegation `yaml:"delegations"`
+	Projects    string       `yaml:"projects"`
+	Withdraw    []string     `yaml:"withdraw"`
 }
 
 type delegation struct {

@@ -25,6 +25,7 @@ import (
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/manifest"
+	"tufceremony/ceremony/internal/projects"
 	"tufceremony/ceremony/internal/roster"
 )
 
@@ -92,7 +93,13 @@ type TargetsPlan struct {
 	// Delegations are all that the role is to have, in order; nil where they stay
 	// as they are.
 	Delegations *Delegations
-	listed      []File // what the manifest has
+	// Projects is "lists/claimed.projects.jsonl": projects to delegate to, beside
+	// what the role delegates already; empty where there are none. Withdraw are
+	// projects that it delegates to no more. Neither stands beside Delegations.
+	Projects string
+	Withdraw []string
+	listed   []File           // what the manifest has
+	claimed  []projects.Entry // and the list of projects
 }
 
 // File is one target.
@@ -114,6 +121,14 @@ func (t *TargetsPlan) Payload() folder.Version {
 // Files are all targets that are new, or in the place of the same path: those
 // in the plan, and those in its list, which LoadLists reads.
 func (t *TargetsPlan) Files() []File { return slices.Concat(t.Add, t.listed) }
+
+// Claimed are the projects of the role's list, in its order, which LoadLists
+// reads.
+func (t *TargetsPlan) Claimed() []projects.Entry { return t.claimed }
+
+// Promotes reports whether the role goes on from its delegations, and changes
+// those of some projects.
+func (t *TargetsPlan) Promotes() bool { return t.Projects != "" || len(t.Withdraw) > 0 }
 
 // section is where the plan speaks of the role.
 func (p *Plan) section(role string) string {

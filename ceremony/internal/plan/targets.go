@@ -37,7 +37,8 @@ func (v *validator) targets(at string, t *targets, p *Plan) *TargetsPlan {
 		v.path(fmt.Sprintf("%s.remove[%d]", at, i), path, seen)
 		out.Remove = append(out.Remove, path)
 	}
-	v.manifest(at, t.Manifest, p)
+	v.list(at+".manifest", "lists/targets.jsonl", t.Manifest, "", p)
+	v.projects(at, t, out, p)
 	if v.at.has(at + ".delegations") {
 		out.Delegations = v.delegations(at, out.Name(), t.Delegations, p)
 	}
@@ -50,14 +51,16 @@ func (v *validator) path(field, path string, seen map[string]bool) {
 	seen[path] = true
 }
 
-func (v *validator) manifest(at, name string, p *Plan) {
-	if name == "" && !v.at.has(at+".manifest") {
+// list reads the name of a file in lists/, which no other field has.
+func (v *validator) list(field, like, name, taken string, p *Plan) {
+	if name == "" && !v.at.has(field) {
 		return
 	}
 	base, inside := strings.CutPrefix(name, folder.Lists+"/")
-	v.want(inside && folder.SafeName(base), at+".manifest", fmt.Sprintf("is %q", name), "name a file of the folder, like lists/targets.jsonl")
+	v.want(inside && folder.SafeName(base), field, fmt.Sprintf("is %q", name), "name a file of the folder, like "+like)
+	v.want(name != taken, field, fmt.Sprintf("is %q, which the section names twice", name), "targets and projects stand in lists of their own")
 	for _, other := range p.TargetsRoles() {
-		v.want(other.Manifest != name, at+".manifest", fmt.Sprintf("is %q, which %s has too", name, other.Name()), "give each role a list of its own")
+		v.want(other.Manifest != name && other.Projects != name, field, fmt.Sprintf("is %q, which %s has too", name, other.Name()), "give each role a list of its own")
 	}
 }
 
@@ -108,28 +111,42 @@ func (v *validator) delegated(list []targets, p *Plan) {
 func (p *Plan) LoadLists(files folder.Files) error {
 	named := map[string]bool{}
 	for _, t := range p.TargetsRoles() {
-		if t.Manifest == "" {
-			continue
-		}
-		named[t.Manifest] = true
-		data, ok := files[t.Manifest]
-		if !ok {
-			return &Error{Field: p.section(t.Name()) + ".manifest", Problem: fmt.Sprintf("is %q, and the folder has no such file", t.Manifest), Remedy: "put the list there, or take the field out"}
-		}
-		var err error
-		if t.listed, err = manifest.Parse(t.Manifest, data); err != nil {
-			return err
-		}
-		if err := t.once(); err != nil {
-			return err
+		named[t.Manifest], named[t.Projects] = true, true
+		for _, load := range []func(*TargetsPlan, folder.Files) error{p.loadManifest, p.loadProjects} {
+			if err := load(t, files); err != nil {
+				return err
+			}
 		}
 	}
 	for _, name := range files.Names(folder.Lists) {
 		if !named[name] {
-			return &manifest.Error{File: name, Problem: "the plan does not name it", Remedy: "write `manifest: " + name + "` into the section of the role whose targets it lists, or remove the file"}
+			return &manifest.Error{File: name, Problem: "the plan does not name it", Remedy: "write `manifest: " + name + "` into the section of the role whose targets it lists, or `projects: " + name + "` into that of the role that is to delegate to them, or remove the file"}
 		}
 	}
 	return nil
+}
+
+func (p *Plan) loadManifest(t *TargetsPlan, files folder.Files) error {
+	if t.Manifest == "" {
+		return nil
+	}
+	data, err := p.list(files, t, "manifest", t.Manifest)
+	if err != nil {
+		return err
+	}
+	if t.listed, err = manifest.Parse(t.Manifest, data); err != nil {
+		return err
+	}
+	return t.once()
+}
+
+// list gives the file that a field of a role names.
+func (p *Plan) list(files folder.Files, t *TargetsPlan, field, name string) ([]byte, error) {
+	data, ok := files[name]
+	if !ok {
+		return nil, &Error{Field: p.section(t.Name()) + "." + field, Problem: fmt.Sprintf("is %q, and the folder has no such file", name), Remedy: "put the list there, or take the field out"}
+	}
+	return data, nil
 }
 
 // once refuses a path that the list has and the plan too.

@@ -53,6 +53,15 @@ func (w *writer) targets(in string, t *TargetsPlan) {
 			w.line("%s  - %s", in, quoted(path))
 		}
 	}
+	if t.Projects != "" {
+		w.line("%sprojects: %s  # to delegate to, a line each; all others stay as they are", in, t.Projects)
+	}
+	if len(t.Withdraw) > 0 {
+		w.line("%swithdraw:  # projects that are delegated to no more", in)
+		for _, project := range t.Withdraw {
+			w.line("%s  - %s", in, quoted(project))
+		}
+	}
 	if t.Delegations != nil {
 		w.delegations(in, t.Delegations)
 	}

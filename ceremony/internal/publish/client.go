@@ -91,7 +91,7 @@ func (s state) read(name, role string, r root) (*tufmeta.Snapshot, error) {
 		return nil, fmt.Errorf("%s has %d valid signatures under root %d, and %d are needed", name, tally.Valid(), r.Version, tally.Threshold)
 	}
 	if role == "targets" {
-		t, err := tufmeta.ParseTargets(env.Signed)
+		t, err := env.Parse()
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", name, err)
 		}

@@ -116,7 +116,7 @@ func (s state) targets(name string, by []tufmeta.Delegator) (*tufmeta.Targets, e
 			return nil, fmt.Errorf("%s has %d valid signatures under %s, and %d are needed", name, tally.Valid(), d, tally.Threshold)
 		}
 	}
-	got, err := tufmeta.ParseTargets(env.Signed)
+	got, err := env.Parse()
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}

@@ -132,7 +132,7 @@ func (b *builder) handsOnTo(role string, snapshot *tufmeta.Snapshot) []tufmeta.D
 	if err != nil {
 		return nil
 	}
-	targets, err := tufmeta.ParseTargets(env.Signed)
+	targets, err := env.Parse()
 	if err != nil || targets.Delegations == nil {
 		return nil
 	}

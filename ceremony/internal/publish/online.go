@@ -133,7 +133,7 @@ func (w *onlineWork) has(role string, entry any) bool {
 	if err != nil {
 		return false
 	}
-	t, err := tufmeta.ParseTargets(env.Signed)
+	t, err := env.Parse()
 	return err == nil && t.Version == version
 }
 

@@ -171,7 +171,7 @@ func targets(files folder.Files, part string, v folder.Version) (*tufmeta.Target
 	if err != nil {
 		return nil, err
 	}
-	return tufmeta.ParseTargets(head.Signed)
+	return head.Parse()
 }
 
 func role(root *tufmeta.Root, name string) *tufmeta.Role {

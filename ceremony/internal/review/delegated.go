@@ -153,7 +153,7 @@ func (r *reviewer) stale(before map[string]wanted, now *tufmeta.Delegations, d *
 	}
 	keys := inspect.FingerprintsOf(now.Keys, &d.Role)
 	_, external := r.origin(now.Keys, &d.Role)
-	machine = external || r.machines(keys)
+	machine = external || r.machines(keys) || r.claimed[d.Name] // developers sign a project's
 	if old := r.old[d.Name]; old != nil && d.Bins == 0 {
 		tally := tufmeta.Count(old.head.Canonical, old.head.Signatures, now.Keys, &d.Role)
 		if tally.Reached() {

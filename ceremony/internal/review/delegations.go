@@ -197,25 +197,31 @@ func (r *reviewer) delegations(d *tufmeta.Delegations) []described {
 	if d == nil {
 		return nil
 	}
-	for i, role := range d.Roles {
-		keys := inspect.FingerprintsOf(d.Keys, &role.Role)
-		text := fmt.Sprintf("place %d, %d of %d keys", i+1, role.Threshold, len(keys))
-		if from, ok := r.origin(d.Keys, &role.Role); ok {
-			text += " of " + from.String()
-		}
-		for _, path := range role.Paths {
-			text += "; " + tufmeta.Printable(path)
-		}
-		if len(role.Prefixes) > 0 {
-			text += "; path hashes that begin with " + tufmeta.Printable(strings.Join(role.Prefixes, ", "))
-		}
-		if role.Bins > 0 {
-			text += fmt.Sprintf("; %d bins, %s to %s", role.Bins, tufmeta.Printable(tufmeta.BinName(role.Name, role.Bits, 0)), tufmeta.Printable(tufmeta.BinName(role.Name, role.Bits, role.Bins-1)))
-		}
-		if role.Terminating {
-			text += "; terminating"
-		}
-		out = append(out, described{tufmeta.Printable(role.Name), text, keys})
+	for i := range d.Roles {
+		x := r.describe(d.Keys, &d.Roles[i])
+		x.text = fmt.Sprintf("place %d, %s", i+1, x.text)
+		out = append(out, x)
 	}
 	return out
+}
+
+func (r *reviewer) describe(all map[string]*tufmeta.Key, role *tufmeta.Delegated) described {
+	keys := inspect.FingerprintsOf(all, &role.Role)
+	text := fmt.Sprintf("%d of %d keys", role.Threshold, len(keys))
+	if from, ok := r.origin(all, &role.Role); ok {
+		text += " of " + from.String()
+	}
+	for _, path := range role.Paths {
+		text += "; " + tufmeta.Printable(path)
+	}
+	if len(role.Prefixes) > 0 {
+		text += "; path hashes that begin with " + tufmeta.Printable(strings.Join(role.Prefixes, ", "))
+	}
+	if role.Bins > 0 {
+		text += fmt.Sprintf("; %d bins, %s to %s", role.Bins, tufmeta.Printable(tufmeta.BinName(role.Name, role.Bits, 0)), tufmeta.Printable(tufmeta.BinName(role.Name, role.Bits, role.Bins-1)))
+	}
+	if role.Terminating {
+		text += "; terminating"
+	}
+	return described{tufmeta.Printable(role.Name), text, keys}
 }

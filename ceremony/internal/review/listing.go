@@ -59,7 +59,7 @@ func (l *listing) add(c stream.Change) {
 	case len(e.last) < e.most:
 		e.last = append(e.last, p)
 	default:
-		e.last[e.total%e.most] = p
+		e.last[(e.total-1)%e.most] = p
 	}
 }
 

@@ -90,7 +90,7 @@ func Review(files folder.Files) (*Report, error) {
 	if len(versions) == 0 {
 		return nil, errors.New("reviewing: payload/ is empty, nothing has been drafted")
 	}
-	r := &reviewer{files: files, plan: p, report: &Report{Plan: p, Event: files.Event(), files: files}, old: map[string]*published{}, new: map[string]*tufmeta.Targets{}}
+	r := &reviewer{files: files, plan: p, report: &Report{Plan: p, Event: files.Event(), files: files}, old: map[string]*published{}, new: map[string]*tufmeta.Targets{}, claimed: map[string]bool{}}
 	if err := r.trusted(); err != nil {
 		return nil, err
 	}
@@ -122,6 +122,7 @@ type reviewer struct {
 	oldRootTree    map[string]any
 	old            map[string]*published       // targets and delegated roles in trusted/, the newest of each
 	new            map[string]*tufmeta.Targets // those in payload/
+	claimed        map[string]bool             // delegated roles that are projects of a list
 	newRoot        *tufmeta.Root
 	foreign        foreign
 	results        []check.Result
@@ -195,7 +196,7 @@ func (r *reviewer) readTargets(name string, v folder.Version) error {
 	if err != nil {
 		return err
 	}
-	targets, err := tufmeta.ParseTargets(head.Signed)
+	targets, err := head.Parse()
 	if err != nil {
 		return err
 	}
@@ -264,7 +265,7 @@ func (r *reviewer) document(v folder.Version) {
 		case "snapshot", "timestamp":
 			err = fmt.Errorf("no role \"%s\" is signed in this ceremony", v.Role)
 		default:
-			d.Changes, err = r.targets(d, head.Signed)
+			d.Changes, err = r.targets(d, head)
 		}
 		r.results = append(r.results, inspect.Bins(v.Role, head.Signed)...)
 	}

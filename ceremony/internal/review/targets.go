@@ -9,14 +9,15 @@ import (
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
 // targets checks a payload of targets, or of a delegated role, against plan and
 // trusted metadata.
-func (r *reviewer) targets(d Document, signed map[string]any) ([]Change, error) {
-	v := d.Version
-	targets, err := tufmeta.ParseTargets(signed)
+func (r *reviewer) targets(d Document, head *stream.Head) ([]Change, error) {
+	v, signed := d.Version, head.Signed
+	targets, err := head.Parse()
 	if err != nil {
 		return nil, err
 	}
@@ -39,10 +40,17 @@ func (r *reviewer) targets(d Document, signed map[string]any) ([]Change, error) 
 			r.delegationsAsPlanned(v, want.Delegations, tree, signed)
 			changed = append(changed, "delegations")
 		}
+		if want.Promotes() {
+			r.projectsAsPlanned(v, want, tree, signed)
+			changed = append(changed, "delegations")
+		}
 	}
 	r.keptFields(v, tree, signed, changed...)
 	r.rehearsal(v, tree, signed)
 	changes := append(r.common(old.Common, targets.Common), files...)
+	if want != nil && want.Promotes() {
+		return append(changes, r.promotionChanges(want, old.Delegations, targets.Delegations)...), fault
+	}
 	return append(changes, r.delegationChanges(old.Delegations, targets.Delegations)...), fault
 }
 

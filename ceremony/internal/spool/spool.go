@@ -26,7 +26,7 @@ import (
 )
 
 // Held is the size, in bytes, up to which a file is held in memory.
-const Held = 8 << 20
+const Held = 1 << 20
 
 // ReadFile reads a file once and whole.
 func ReadFile(path string) ([]byte, error) {

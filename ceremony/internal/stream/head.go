@@ -19,6 +19,18 @@ import (
 type Head struct {
 	*tufmeta.Envelope
 	Targets int // how many it lists
+
+	once   sync.Once
+	parsed *tufmeta.Targets
+	fault  error
+}
+
+// Parse reads what it says as targets metadata, without the targets. It is done
+// once, since a role may delegate to half a million others. Nobody changes what it
+// gives.
+func (h *Head) Parse() (*tufmeta.Targets, error) {
+	h.once.Do(func() { h.parsed, h.fault = tufmeta.ParseTargets(h.Signed) })
+	return h.parsed, h.fault
 }
 
 // ReadEnvelope reads a file as clients fetch it. What is large must have sorted
@@ -28,11 +40,7 @@ func ReadEnvelope(data []byte) (*Head, error) {
 		if len(data) > spool.Held {
 			return readLarge(data)
 		}
-		env, err := tufmeta.ParseEnvelope(data)
-		if err != nil {
-			return nil, err
-		}
-		return headOf(env)
+		return readWhole(data)
 	})
 }
 
@@ -65,10 +73,14 @@ func remembered(data []byte, read func() (*Head, error)) (*Head, error) {
 		return h.(*Head), nil
 	}
 	h, err := read()
-	if err == nil {
-		heads.Store(id, h)
+	if err != nil {
+		return nil, err
 	}
-	return h, err
+	heads.Store(id, h)
+	if canonical, large := spool.Identify(h.Canonical); large && canonical != id { // which it was read as
+		heads.Store(canonical, &Head{Envelope: &tufmeta.Envelope{Signed: h.Signed, Canonical: h.Canonical}, Targets: h.Targets})
+	}
+	return h, nil
 }
 
 // headOf takes the targets out of what was parsed whole.
@@ -90,20 +102,30 @@ func headOf(env *tufmeta.Envelope) (*Head, error) {
 }
 
 func readLarge(data []byte) (*Head, error) {
-	s, err := Envelope(spool.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
+	s := newScanner(spool.NewReader(data), outer, chunkSize)
 	h := newHead(s)
 	canonical := &extract{file: data, scanner: s}
 	s.Tee(canonical)
-	if _, err := h.read(); err != nil {
+	_, err := h.read()
+	switch {
+	case s.sorted != nil && len(data) <= MaxUnsorted:
+		canonical.copied.Abandon()
+		return readWhole(data)
+	case err != nil:
 		canonical.copied.Abandon()
 		return nil, err
 	}
 	h.Signatures = s.Signatures()
 	h.Canonical, err = canonical.bytes()
 	return h.Head, err
+}
+
+func readWhole(data []byte) (*Head, error) {
+	env, err := tufmeta.ParseEnvelope(data)
+	if err != nil {
+		return nil, err
+	}
+	return headOf(env)
 }
 
 // reading makes a Head of a pass.
@@ -181,11 +203,35 @@ func (r *reading) open(place Place, name string) {
 // checkTarget refuses what ParseTarget does, and makes nothing of the others: a
 // million of them are looked at.
 func checkTarget(e Entry) error {
-	if plainTarget(e.Value) {
+	if commonTarget(e.Value) || plainTarget(e.Value) {
 		return nil
 	}
 	_, err := ParseTarget(e)
 	return err
+}
+
+// What nearly every target says: one hash and a length.
+const (
+	beforeHash   = `{"hashes":{"sha256":"`
+	hashDigits   = 64
+	beforeLength = `"},"length":`
+)
+
+func commonTarget(value []byte) bool {
+	rest, ok := bytes.CutPrefix(value, []byte(beforeHash))
+	if !ok || len(rest) < hashDigits || bytes.ContainsAny(rest[:hashDigits], `"\`) {
+		return false
+	}
+	digits, ok := bytes.CutPrefix(rest[hashDigits:], []byte(beforeLength))
+	if !ok || len(digits) < 2 || digits[len(digits)-1] != '}' {
+		return false
+	}
+	for _, c := range digits[:len(digits)-1] {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 func plainTarget(value []byte) bool {

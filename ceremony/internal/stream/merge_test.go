@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"tufceremony/ceremony/internal/assemble"
 	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -225,10 +224,7 @@ func TestSeal(t *testing.T) {
 		if i > 0 {
 			text = canonical(t, document(random))
 		}
-		want, err := assemble.Envelope([]byte(text), signatures)
-		if err != nil {
-			t.Fatal(err)
-		}
+		want := []byte(`{"signatures":[{"keyid":"k1","sig":"00"},{"keyid":"k2","sig":""}],"signed":` + string(tufmeta.JSON([]byte(text))) + "}\n")
 		var have bytes.Buffer
 		if err := stream.Seal(&have, strings.NewReader(text), digest([]byte(text)), signatures); err != nil || !bytes.Equal(have.Bytes(), want) {
 			t.Fatalf("%v\n%q\nwant\n%q", err, have.Bytes(), want)

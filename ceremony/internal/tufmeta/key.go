@@ -67,6 +67,20 @@ func NewKey(public crypto.PublicKey) (*Key, error) {
 	})
 }
 
+// NewListedKey makes the key object of a key that others sign with, elsewhere and
+// on machines of their own: any that NewKey takes, and Ed25519 besides, which all
+// measured clients verify.
+func NewListedKey(public crypto.PublicKey) (*Key, error) {
+	if raw, ok := public.(ed25519.PublicKey); ok && len(raw) == ed25519.PublicKeySize {
+		return WithID(map[string]any{
+			"keytype": keyTypeEd,
+			"scheme":  schemeEd,
+			"keyval":  map[string]any{"public": hex.EncodeToString(raw)},
+		})
+	}
+	return NewKey(public)
+}
+
 // WithID lists a key object under the key ID that its content has.
 func WithID(object map[string]any) (*Key, error) {
 	id, err := KeyID(object)

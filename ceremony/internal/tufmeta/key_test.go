@@ -192,3 +192,32 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// Others may sign with Ed25519, which no holder can be planned with, and as the
+// clients read it.
+func TestListedKeys(t *testing.T) {
+	public := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public()
+	if _, err := tufmeta.NewKey(public); err == nil {
+		t.Error("an Ed25519 key can be planned")
+	}
+	key, err := tufmeta.NewListedKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	canonical, err := tufmeta.Encode(key.Object)
+	if want := `{"keytype":"ed25519","keyval":{"public":"3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29"},"scheme":"ed25519"}`; err != nil || string(canonical) != want {
+		t.Errorf("it is written as %s, %v", canonical, err)
+	}
+	if key.ID != tufmeta.Digest(canonical) || !key.Portable() || key.Weak() != nil {
+		t.Errorf("%+v", key)
+	}
+	for _, other := range []crypto.PublicKey{ed25519.PublicKey{1, 2}, nil, "a key"} {
+		if _, err := tufmeta.NewListedKey(other); err == nil {
+			t.Errorf("%v is listed", other)
+		}
+	}
+	same, err := tufmeta.NewListedKey(ceremonytest.Key(t, "holder-1").Public())
+	if own, _ := tufmeta.NewKey(ceremonytest.Key(t, "holder-1").Public()); err != nil || same.ID != own.ID {
+		t.Errorf("a key on P-256 has two IDs: %v", err)
+	}
+}

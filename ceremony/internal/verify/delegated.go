@@ -79,7 +79,7 @@ func (j *judge) prove(role string, file source, by []tufmeta.Delegator) error {
 	if err != nil {
 		return err
 	}
-	targets, err := tufmeta.ParseTargets(env.Signed)
+	targets, err := env.Parse()
 	if err != nil {
 		return err
 	}

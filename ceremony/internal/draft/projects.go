@@ -1,0 +1,168 @@
+package draft
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/projects"
+	"tufceremony/ceremony/internal/stream"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+// promotion goes on from what a role delegates: projects of the plan's list are
+// put in the place of the role that they have or, sorted by role, after all
+// others; those that are withdrawn go. All else is copied, in its order.
+type promotion struct {
+	change map[string]projects.Entry // by role; those that are still to come
+	gone   map[string]bool           // the roles of projects that are withdrawn
+	left   map[string]bool           // key IDs that no role has any more, of roles that go or change
+	fresh  map[string]map[string]any // key objects of the list, by ID
+	none   bool                      // nothing is delegated any more
+}
+
+// promote looks at what was delegated before, and says what changes.
+func promote(t *plan.TargetsPlan, before map[string]any) (*promotion, error) {
+	p := &promotion{change: map[string]projects.Entry{}, gone: map[string]bool{}, left: map[string]bool{}, fresh: map[string]map[string]any{}}
+	for _, e := range t.Claimed() {
+		p.change[e.Role()] = e
+		for _, listed := range e.Keys {
+			key, err := listed.Public()
+			if err != nil {
+				return nil, fmt.Errorf("reading a key of project \"%s\": %w", tufmeta.Printable(e.Project), err)
+			}
+			p.fresh[key.ID] = key.Object
+		}
+	}
+	absent := map[string]string{}
+	for _, project := range t.Withdraw {
+		p.gone[projects.Role(project)], absent[projects.Role(project)] = true, project
+	}
+	delegations, _ := before["delegations"].(map[string]any)
+	if _, bins := delegations["succinct_roles"]; bins {
+		return nil, errors.New("it delegates to succinct bins, beside which TUF has no projects")
+	}
+	roles, _ := delegations["roles"].([]any)
+	p.leave(roles, absent)
+	if len(absent) > 0 {
+		return nil, fmt.Errorf("the plan withdraws \"%s\", to which it does not delegate", strings.Join(slices.Sorted(maps.Values(absent)), "\", \""))
+	}
+	return p, nil
+}
+
+// leave finds the keys that go, and takes out of absent what is there.
+func (p *promotion) leave(roles []any, absent map[string]string) {
+	stay := len(p.change)
+	for _, v := range roles {
+		name, ids := roleOf(v)
+		_, changes := p.change[name]
+		if !changes && !p.gone[name] {
+			stay++
+			continue
+		}
+		for _, id := range ids {
+			p.left[id] = true
+		}
+		delete(absent, name)
+	}
+	for _, v := range roles {
+		name, ids := roleOf(v)
+		if _, changes := p.change[name]; changes || p.gone[name] {
+			continue
+		}
+		for _, id := range ids {
+			delete(p.left, id)
+		}
+	}
+	p.none = stay == 0
+}
+
+func roleOf(v any) (name string, keyIDs []string) {
+	role, _ := v.(map[string]any)
+	name, _ = role["name"].(string)
+	ids, _ := role["keyids"].([]any)
+	for _, v := range ids {
+		if id, ok := v.(string); ok {
+			keyIDs = append(keyIDs, id)
+		}
+	}
+	return name, keyIDs
+}
+
+// edits are the changes to the keys, or the end of all delegations.
+func (p *promotion) edits() []stream.Edit {
+	if p.none {
+		return []stream.Edit{{In: stream.Signed, Name: "delegations", To: stream.Set(nil)}}
+	}
+	var list []stream.Edit
+	for id, object := range p.fresh {
+		list = append(list, stream.Edit{In: stream.Keys, Name: id, To: func([]byte) ([]byte, error) { return tufmeta.Encode(object) }})
+	}
+	for id := range p.left {
+		if p.fresh[id] == nil {
+			list = append(list, stream.Edit{In: stream.Keys, Name: id, To: stream.Set(nil)})
+		}
+	}
+	return list
+}
+
+// roles gives what stands in the place of a role, or after the last one. Of two
+// of one name only the first is looked at, as clients do.
+func (p *promotion) roles(old []byte) ([][]byte, error) {
+	if old == nil {
+		return p.rest()
+	}
+	text, err := stream.RoleName(old)
+	if err != nil {
+		return nil, err
+	}
+	name := string(text)
+	if p.gone[name] {
+		return nil, nil
+	}
+	e, changes := p.change[name]
+	if !changes {
+		return [][]byte{old}, nil
+	}
+	delete(p.change, name)
+	before, err := tufmeta.ParseCanonical(old)
+	if err != nil {
+		return nil, err
+	}
+	value, err := claim(before, e)
+	return [][]byte{value}, err
+}
+
+func (p *promotion) rest() ([][]byte, error) {
+	var all [][]byte
+	for _, name := range slices.Sorted(maps.Keys(p.change)) {
+		value, err := claim(nil, p.change[name])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, value)
+	}
+	return all, nil
+}
+
+// claim is the role of a project. Of one that it has already, what nobody here
+// knows is carried over.
+func claim(before any, e projects.Entry) ([]byte, error) {
+	role, ids := map[string]any{}, []any{}
+	if object, ok := before.(map[string]any); ok {
+		maps.Copy(role, object)
+	}
+	delete(role, "path_hash_prefixes")
+	for _, listed := range e.Keys {
+		key, err := listed.Public()
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, key.ID)
+	}
+	role["name"], role["keyids"], role["threshold"], role["paths"], role["terminating"] = e.Role(), ids, int64(e.Threshold), texts(e.Paths), true
+	return tufmeta.Encode(role)
+}

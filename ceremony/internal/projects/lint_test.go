@@ -1,0 +1,253 @@
+package projects_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/projects"
+)
+
+// found lists what a linter finds, one line each.
+func found(l *projects.Linter) []string {
+	var lines []string
+	for _, x := range check.Draft.Weigh(l.Results()) {
+		lines = append(lines, fmt.Sprintf("%s: %s, %s: %s", x.Level, x.Check, x.Subject, x.Detail))
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// wants compares findings with how they must begin, all of them.
+func wants(t *testing.T, l *projects.Linter, want ...string) {
+	t.Helper()
+	got := found(l)
+	slices.Sort(want)
+	ok := len(got) == len(want)
+	for i := range min(len(got), len(want)) {
+		ok = ok && strings.HasPrefix(got[i], want[i])
+	}
+	if !ok {
+		t.Errorf("it finds\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+func lint(list ...projects.Entry) *projects.Linter {
+	return projects.NewLinter(repository, "claimed", list)
+}
+
+func TestGoodList(t *testing.T) {
+	l := lint(entries(t, "requests", "zope.interface", "numpy", "flask", "attrs")...)
+	wants(t, l)
+	if l.Keys() != 5 || l.Count(projects.New) != 5 {
+		t.Errorf("%d keys, %d new", l.Keys(), l.Count(projects.New))
+	}
+}
+
+// A proof is of one key, one project and one repository.
+func TestProof(t *testing.T) {
+	good := entry(t, "requests")
+	none, other := good, good
+	none.Keys = []projects.Key{{PEM: good.Keys[0].PEM}}
+	other.Keys = []projects.Key{{PEM: good.Keys[0].PEM, Proof: entry(t, "numpy").Keys[0].Proof}}
+	renamed := good
+	renamed.Project, renamed.Paths = "numpy", []string{"numpy/*"}
+	wants(t, lint(none), "refusal: PROJECT-PROOF, requests: keys[0]: there is no proof")
+	wants(t, lint(other), "refusal: PROJECT-PROOF, requests: keys[0]: the proof is not this key's signature")
+	wants(t, lint(renamed), "refusal: PROJECT-PROOF, numpy: keys[0]: the proof is not")
+	wants(t, projects.NewLinter("another.org", "claimed", []projects.Entry{good}), "refusal: PROJECT-PROOF, requests: ")
+	spelled := good
+	spelled.Project = "REQUESTS"
+	wants(t, lint(spelled))
+	if row, _ := check.Lookup("PROJECT-PROOF"); row.Waivable() {
+		t.Error("a missing proof can be waived")
+	}
+}
+
+func TestKinds(t *testing.T) {
+	p256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	must(t, err)
+	p521, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	must(t, err)
+	rsa2048, err := rsa.GenerateKey(rand.Reader, 2048)
+	must(t, err)
+	rsa1024, err := rsa.GenerateKey(rand.Reader, 1024)
+	must(t, err)
+	with := func(k projects.Key) projects.Entry {
+		return projects.Entry{Project: "requests", Threshold: 1, Paths: []string{"requests/*"}, Keys: []projects.Key{k}}
+	}
+	wants(t, lint(with(listed(t, "requests", p256))))
+	wants(t, lint(with(listed(t, "requests", rsa2048))))
+	wants(t, lint(with(listed(t, "requests", p384))), "finding: KEY-PORTABLE, ")
+	wants(t, lint(with(projects.Key{PEM: listed(t, "requests", p521).PEM})), "refusal: KEY-TYPE, requests: keys[0]: it is an ECDSA key on P-521")
+	wants(t, lint(with(projects.Key{PEM: "nothing"})), "refusal: KEY-TYPE, requests: keys[0]: reading a public key")
+	wants(t, lint(with(projects.Key{PEM: listed(t, "requests", rsa1024).PEM})), "refusal: KEY-WEAK, requests: keys[0]: an RSA key of 1024 bits")
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSharedKeys(t *testing.T) {
+	list := entries(t, "requests", "numpy", "flask")
+	list[1].Keys = []projects.Key{listed(t, "numpy", ed("requests"))}
+	l := lint(list...)
+	wants(t, l, "finding: PROJECT-KEY-SHARED, ")
+	key, err := list[0].Keys[0].Public()
+	must(t, err)
+	l.Claimed(projects.Delegation{Role: "project.scrapy", Keys: []string{key.Fingerprint()}, Threshold: 1, Paths: []string{"scrapy/*"}})
+	if got := found(l); len(got) != 1 || !strings.HasSuffix(got[0], "one key for 3 projects: requests, numpy, scrapy") {
+		t.Errorf("it finds %q", got)
+	}
+	l.Reserve(key.Fingerprint(), "holder-1")
+	wants(t, l, "finding: PROJECT-KEY-SHARED, ", "refusal: PROJECT-KEY-ROLE, numpy: its key also signs as holder-1", "refusal: PROJECT-KEY-ROLE, requests: ")
+	twice := entry(t, "requests")
+	twice.Keys = append(twice.Keys, twice.Keys[0])
+	wants(t, lint(twice), "refusal: KEY-SHARED, requests: keys[1] is the same public key")
+}
+
+// claimed is what the role has of a project.
+func claimed(e projects.Entry) projects.Delegation {
+	d := projects.Delegation{Role: e.Role(), Threshold: e.Threshold, Paths: e.Paths}
+	for _, k := range e.Keys {
+		if key, err := k.Public(); err == nil {
+			d.Keys = append(d.Keys, key.Fingerprint())
+		}
+	}
+	return d
+}
+
+func TestClaimed(t *testing.T) {
+	have := entry(t, "requests")
+	other := have
+	other.Keys = []projects.Key{listed(t, "requests", ed("somebody"))}
+	more := have
+	more.Keys = append(slices.Clone(have.Keys), other.Keys...)
+	moved := have
+	moved.Paths = []string{"requests/*", "simple/requests/index.html"}
+	for name, row := range map[string]struct {
+		listed projects.Entry
+		state  projects.State
+		want   []string
+	}{
+		"as it is":      {have, projects.Same, nil},
+		"another key":   {other, projects.Changed, []string{"refusal: PROJECT-CLAIMED, requests: claimed delegates to it with other keys"}},
+		"one more key":  {more, projects.Changed, []string{"refusal: PROJECT-CLAIMED, requests: "}},
+		"another paths": {moved, projects.Moved, nil},
+	} {
+		l := lint(row.listed)
+		l.Claimed(claimed(have))
+		t.Run(name, func(t *testing.T) { wants(t, l, row.want...) })
+		if l.State(row.listed) != row.state || l.Count(row.state) != 1 || l.Count(projects.New) != 0 {
+			t.Errorf("%s: it is %s", name, l.State(row.listed))
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	for _, row := range []struct{ a, b, want string }{
+		{"pillow", "pil1ow", "refusal: PROJECT-CONFUSABLE, pil1ow: its name looks like pillow"},
+		{"modern", "modem", "refusal: PROJECT-CONFUSABLE, modem: its name looks like modern"},
+		{"zope-interface", "zopeinterface", "refusal: PROJECT-CONFUSABLE, zopeinterface: "},
+		{"b0t0", "boto", "refusal: PROJECT-CONFUSABLE, boto: "},
+		{"requests", "request", "finding: PROJECT-NEAR, request: one letter from requests"},
+		{"requests", "requestss", "finding: PROJECT-NEAR, requestss: "},
+		{"requests", "rqeuests", "finding: PROJECT-NEAR, rqeuests: "},
+		{"requests", "requexts", "finding: PROJECT-NEAR, requexts: "},
+		{"requests", "rquesst", ""},
+		{"flask", "flasky-two", ""},
+		{"abc", "abd", ""},
+	} {
+		for where, l := range map[string]*projects.Linter{"list": lint(entry(t, row.a), entry(t, row.b)), "claimed": lint(entry(t, row.b))} {
+			if where == "claimed" {
+				l.Claimed(claimed(entry(t, row.a)))
+			}
+			var want []string
+			if row.want != "" {
+				want = []string{row.want}
+			}
+			t.Run(row.a+" "+row.b+" "+where, func(t *testing.T) { wants(t, l, want...) })
+		}
+	}
+	long := strings.Repeat("long-name-", 6) + "end"
+	l := lint(entry(t, long+"s"))
+	l.Claimed(claimed(entry(t, long)))
+	wants(t, l, "finding: PROJECT-NEAR, "+long+"s: one letter from "+long)
+}
+
+func TestPaths(t *testing.T) {
+	with := func(project string, paths ...string) projects.Entry {
+		e := entry(t, project)
+		e.Paths = paths
+		return e
+	}
+	for name, row := range map[string]struct {
+		list []projects.Entry
+		want []string
+	}{
+		"one form":            {[]projects.Entry{with("a", "p/a/*"), with("b", "p/b/*"), with("p", "p/p/*")}, nil},
+		"two forms apart":     {[]projects.Entry{with("a", "p/a/*", "simple/a/index.html"), with("b", "p/b/*")}, nil},
+		"of two lengths":      {[]projects.Entry{with("a", "a/*", "a/*/*"), with("b", "b/*", "b/*/*")}, nil},
+		"everything":          {[]projects.Entry{with("evil", "*/*"), with("b", "b/*")}, []string{`refusal: PROJECT-PATHS, evil: no part of its path "*/*"`, "refusal: PROJECT-PATHS, */* and {project}/*: both may match"}},
+		"another's":           {[]projects.Entry{with("b", "a/b/*"), with("a", "a/*/*")}, []string{"refusal: PROJECT-PATHS, a/{project}/* and {project}/*/*: both may match one path: b has a path of the one form, and a of the other"}},
+		"a directory of all":  {[]projects.Entry{with("simple", "simple/*"), with("b", "simple/b")}, []string{"refusal: PROJECT-PATHS, simple/{project} and {project}/*: "}},
+		"how a part begins":   {[]projects.Entry{with("requests", "p/requests-*"), with("requests-oauth", "p/requests-oauth-*")}, []string{"refusal: PROJECT-PATHS, p/{project}-*: 2 projects have paths in which the name is only how a part begins: requests is one"}},
+		"with another ending": {[]projects.Entry{with("a", "p/a/*.whl"), with("b", "p/b/*.tar")}, nil},
+	} {
+		t.Run(name, func(t *testing.T) { wants(t, lint(row.list...), row.want...) })
+	}
+	l := lint(with("evil", "docs/evil"))
+	l.Claimed(projects.Delegation{Role: "by-hand", Paths: []string{"docs/*"}})
+	l.Claimed(projects.Delegation{Role: "by-hand-too", Paths: []string{"other/*"}})
+	wants(t, l, "refusal: PROJECT-PATHS, docs/* and docs/{project}: both may match one path: role by-hand has a path of the one form, and evil of the other")
+	l = lint(with("good", "good/*"))
+	for i := range 200 {
+		l.Claimed(projects.Delegation{Role: fmt.Sprintf("by-hand-%d", i), Paths: []string{fmt.Sprintf("hand/%d/*", i)}})
+	}
+	wants(t, l, "refusal: PROJECT-PATHS, claimed: the paths of its projects have more than 100 forms")
+}
+
+// A role that has half a million projects is no reason to wait: what would be
+// compared each with each takes hours.
+func TestLarge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it reads half a million names")
+	}
+	l := lint(entries(t, names(0, 200)...)...)
+	began := time.Now()
+	for i, name := range names(1000, 500_000) {
+		l.Claimed(projects.Delegation{Role: projects.Role(name), Keys: []string{fmt.Sprint(i)}, Threshold: 1, Paths: []string{name + "/*"}})
+	}
+	for _, line := range found(l) {
+		if !strings.HasPrefix(line, "finding: PROJECT-NEAR") && !strings.HasPrefix(line, "refusal: PROJECT-CONFUSABLE") {
+			t.Error(line)
+		}
+	}
+	t.Logf("%d names in %s", 500_000, time.Since(began))
+}
+
+// names are made up of syllables, and distinct.
+func names(from, n int) []string {
+	syllables := []string{"ba", "ke", "ti", "so", "nu", "ra", "me", "pi", "go", "lu", "fa", "ne", "wi", "to", "su", "da", "he", "mi", "po", "xu"}
+	var all []string
+	for i := from; i < from+n; i++ {
+		name := ""
+		for x := i*7919 + 1_000_003; x > 0; x /= len(syllables) {
+			name += syllables[x%len(syllables)]
+		}
+		all = append(all, name)
+	}
+	return all
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/projects"
+	"tufceremony/ceremony/internal/tufmeta"
+)
+
+type promotionReport struct {
+	Role      string         `json:"role"`
+	Version   int64          `json:"version"`
+	Projects  int            `json:"projects"`
+	Keys      int            `json:"keys"`
+	New       int            `json:"new"`
+	Same      int            `json:"same"`
+	Moved     int            `json:"moved"`
+	Changed   int            `json:"changed"`
+	Withdrawn []string       `json:"withdrawn"`
+	SHA256    string         `json:"sha256,omitempty"`
+	Drafted   bool           `json:"drafted"`
+	Findings  []check.Result `json:"findings"`
+}
+
+// tell reports what is wrong with the list.
+func (p *promotion) tell(w io.Writer, asJSON bool) error {
+	if !asJSON {
+		p.summary(w)
+		printResults(w, p.results)
+		return nil
+	}
+	l := p.linter
+	return printJSON(w, promotionReport{
+		Role: p.section.Name(), Version: p.section.Version, Projects: len(p.section.Claimed()), Keys: l.Keys(),
+		New: l.Count(projects.New), Same: l.Count(projects.Same), Moved: l.Count(projects.Moved), Changed: l.Count(projects.Changed),
+		Withdrawn: append([]string{}, p.section.Withdraw...), SHA256: p.digest(), Drafted: p.drafted, Findings: append([]check.Result{}, p.results...),
+	})
+}
+
+func (p *promotion) digest() string {
+	if data, ok := p.files[p.section.Projects]; ok {
+		return tufmeta.Digest(data)
+	}
+	return ""
+}
+
+// summary says how many projects are what.
+func (p *promotion) summary(w io.Writer) {
+	l := p.linter
+	fmt.Fprintf(w, "%s, which will be version %d:\n", tufmeta.Printable(p.section.Name()), p.section.Version)
+	for _, row := range []struct {
+		what string
+		n    int
+	}{
+		{"in the list", len(p.section.Claimed())}, {"new", l.Count(projects.New)}, {"as they are", l.Count(projects.Same)},
+		{"with other paths", l.Count(projects.Moved)}, {"with other keys", l.Count(projects.Changed)}, {"withdrawn", len(p.section.Withdraw)},
+	} {
+		if row.n > 0 || row.what == "in the list" {
+			fmt.Fprintf(w, "  %-17s %s\n", row.what, plural(row.n, "project"))
+		}
+	}
+	if digest := p.digest(); digest != "" {
+		fmt.Fprintf(w, "  %-17s %s\n", "keys in the list", plural(l.Keys(), "key"))
+		fmt.Fprintf(w, "  SHA-256 of the list %s\n", digest)
+	}
+}
