@@ -113,7 +113,7 @@ func (r *reviewer) machines(fingerprints []string) bool {
 func (r *reviewer) staleDelegated(published map[string]*tufmeta.Targets) {
 	for _, by := range slices.Sorted(maps.Keys(r.new)) {
 		before := map[string]wanted{}
-		if old := r.old[by]; old != nil {
+		if old := r.old[by]; old != nil && !r.sameBelow[by] {
 			for i := range old.Delegations.All() {
 				d := &old.Delegations.Roles[i]
 				before[d.Name] = wanted{d, inspect.FingerprintsOf(old.Delegations.Keys, &d.Role)}
@@ -123,6 +123,9 @@ func (r *reviewer) staleDelegated(published map[string]*tufmeta.Targets) {
 		var unsigned []string
 		for i := range now.All() {
 			d := &now.Roles[i]
+			if r.sameBelow[by] && (r.old[d.Name] == nil || d.Bins > 0) {
+				continue
+			}
 			switch why, machine := r.stale(before, now, d); {
 			case why == "":
 			case machine:

@@ -132,7 +132,10 @@ func unknown(role map[string]any) map[string]any {
 const shownUnchanged = 20
 
 // delegationChanges sets old beside new, in the order in which clients ask.
-func (r *reviewer) delegationChanges(old, now *tufmeta.Delegations) []Change {
+func (r *reviewer) delegationChanges(role string, old, now *tufmeta.Delegations) []Change {
+	if n := strconv.Itoa(len(now.All())); r.sameBelow[role] && len(now.All()) > shownUnchanged {
+		return []Change{{Mark: "=", What: "delegations unchanged", Old: n, New: n}}
+	}
 	before, after := r.delegations(old), r.delegations(now)
 	known, stays := byName(before), byName(after)
 	var changes []Change

@@ -90,7 +90,7 @@ func Review(files folder.Files) (*Report, error) {
 	if len(versions) == 0 {
 		return nil, errors.New("reviewing: payload/ is empty, nothing has been drafted")
 	}
-	r := &reviewer{files: files, plan: p, report: &Report{Plan: p, Event: files.Event(), files: files}, old: map[string]*published{}, new: map[string]*tufmeta.Targets{}, claimed: map[string]bool{}}
+	r := &reviewer{files: files, plan: p, report: &Report{Plan: p, Event: files.Event(), files: files}, old: map[string]*published{}, new: map[string]*tufmeta.Targets{}, claimed: map[string]bool{}, sameBelow: map[string]bool{}}
 	if err := r.trusted(); err != nil {
 		return nil, err
 	}
@@ -123,6 +123,7 @@ type reviewer struct {
 	old            map[string]*published       // targets and delegated roles in trusted/, the newest of each
 	new            map[string]*tufmeta.Targets // those in payload/
 	claimed        map[string]bool             // delegated roles that are projects of a list
+	sameBelow      map[string]bool             // roles whose delegations are as they were, to the byte
 	newRoot        *tufmeta.Root
 	foreign        foreign
 	results        []check.Result

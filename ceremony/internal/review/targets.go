@@ -35,6 +35,7 @@ func (r *reviewer) targets(d Document, head *stream.Head) ([]Change, error) {
 	changed := []string{"version", "expires", "targets", tufmeta.RehearsalField}
 	if tree != nil && !found.redelegates {
 		changed = append(changed, "delegations") // which were compared, and are the same
+		r.sameBelow[v.Role] = true
 	}
 	if want != nil {
 		r.asPlanned(v, "version", strconv.FormatInt(targets.Version, 10), strconv.FormatInt(want.Version, 10))
@@ -54,7 +55,7 @@ func (r *reviewer) targets(d Document, head *stream.Head) ([]Change, error) {
 	if want != nil && want.Promotes() {
 		return append(changes, r.promotionChanges(want, old.Delegations, targets.Delegations)...), fault
 	}
-	return append(changes, r.delegationChanges(old.Delegations, targets.Delegations)...), fault
+	return append(changes, r.delegationChanges(v.Role, old.Delegations, targets.Delegations)...), fault
 }
 
 // first says that nothing of a role is trusted, where something may have been

@@ -27,7 +27,8 @@ type Key struct {
 	Scheme string
 	Public crypto.PublicKey // nil where Err is set
 	Err    error            // why the key cannot be used
-	spki   []byte
+
+	fingerprint string
 }
 
 // ParseKey reads one key object. A key that cannot be used is no error of the
@@ -40,7 +41,7 @@ func ParseKey(id string, object map[string]any) *Key {
 	text, _ := value["public"].(string)
 	k.Public, k.Err = parsePublic(k.Type, k.Scheme, text)
 	if k.Err == nil {
-		k.spki, k.Err = x509.MarshalPKIXPublicKey(k.Public)
+		k.fingerprint, k.Err = Fingerprint(k.Public)
 	}
 	return k
 }
@@ -138,10 +139,7 @@ func (k *Key) Portable() bool {
 // what identifies a key, whatever ID it is listed under. It is empty for a key
 // that cannot be read.
 func (k *Key) Fingerprint() string {
-	if k.spki == nil {
-		return ""
-	}
-	return Digest(k.spki)
+	return k.fingerprint
 }
 
 // Fingerprint of a public key that stands in no metadata; see Key.Fingerprint.
