@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -64,15 +63,8 @@ func (t *token) destroy(key hsm.Key, prompter hsm.Prompter) error {
 
 // only wants the key to be there, and no other one to have its ID: both would go.
 func (t *token) only(key hsm.Key) (id []byte, err error) {
-	keys, err := t.keys()
-	if err != nil {
+	if err := t.single(key, "destroy it with the tools of the device"); err != nil {
 		return nil, err
-	}
-	if !slices.ContainsFunc(keys, func(k hsm.Key) bool { return sameKey(k, key) }) {
-		return nil, fmt.Errorf("looking for key %q: %w", key.ID, hsm.ErrNotFound)
-	}
-	if slices.ContainsFunc(keys, func(k hsm.Key) bool { return k.ID == key.ID && !sameKey(k, key) }) {
-		return nil, fmt.Errorf("two different public keys have ID %s: destroy it with the tools of the device", key.ID)
 	}
 	return hex.DecodeString(key.ID)
 }

@@ -39,16 +39,24 @@ type half struct {
 // for: see SignMessage.
 var _ crypto.MessageSigner = (*signer)(nil)
 
-func (t *token) signer(key hsm.Key, prompter hsm.Prompter) (*signer, error) {
+// single wants the key to be there, and no other one to have its ID.
+func (t *token) single(key hsm.Key, remedy string) error {
 	keys, err := t.keys()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !slices.ContainsFunc(keys, func(k hsm.Key) bool { return sameKey(k, key) }) {
-		return nil, fmt.Errorf("looking for key %q: %w", key.ID, hsm.ErrNotFound)
+		return fmt.Errorf("looking for key %q: %w", key.ID, hsm.ErrNotFound)
 	}
 	if slices.ContainsFunc(keys, func(k hsm.Key) bool { return k.ID == key.ID && !sameKey(k, key) }) {
-		return nil, fmt.Errorf("two different public keys have ID %s, and one private key cannot belong to both: remove one", key.ID)
+		return fmt.Errorf("two different public keys have ID %s: %s", key.ID, remedy)
+	}
+	return nil
+}
+
+func (t *token) signer(key hsm.Key, prompter hsm.Prompter) (*signer, error) {
+	if err := t.single(key, "one private key cannot belong to both: remove one"); err != nil {
+		return nil, err
 	}
 	if !t.session.loggedIn {
 		if err := t.login(prompter); err != nil {
