@@ -98,7 +98,7 @@ func (d Destruction) About(t *roster.Token, event folder.Event) error {
 	case t.Key == nil || d.Fingerprint != t.Key.Fingerprint():
 		return fmt.Errorf("it is of key %s, and the plan has another one for the token", roster.Short(d.Fingerprint))
 	case scheme != "" && scheme != d.Driver:
-		return fmt.Errorf("the key was destroyed through driver %s, and the plan has it at %s:", d.Driver, scheme)
+		return fmt.Errorf("the key was destroyed through driver %s, and the plan has it at %q", d.Driver, scheme)
 	case t.DeviceSerial() != "" && d.Serial != t.DeviceSerial():
 		return fmt.Errorf("it is of the device with serial %q, and the plan has %q", d.Serial, t.DeviceSerial())
 	case t.Slot() != "" && d.ID != t.Slot():

@@ -104,7 +104,7 @@ func TestDestroyed(t *testing.T) {
 		{"through another driver", func(_ *ceremonytest.Ceremony, d *evidence.Destruction, proof *[]byte) {
 			d.Replaced, d.Signature, *proof = "", "", nil
 			*d = d.Done(evidence.Deleted)
-		}, evidence.Alive, "the key was destroyed through driver pkcs11, and the plan has it at piv:"},
+		}, evidence.Alive, "the key was destroyed through driver pkcs11, and the plan has it at \"piv\""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			c := once(t)

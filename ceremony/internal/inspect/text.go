@@ -1,6 +1,8 @@
 package inspect
 
 import (
+	"bytes"
+
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/spool"
 	"tufceremony/ceremony/internal/stream"
@@ -51,6 +53,22 @@ func TargetTexts(file []byte, subject string) []check.Result {
 func PlainText(b []byte) bool {
 	for _, c := range b {
 		if c <= ' ' || c >= 0x7f || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// PlainKey reports the same of a key object with one PEM key, whose line feeds and
+// blanks Text passes over.
+func PlainKey(b []byte) bool {
+	before, rest, found := bytes.Cut(b, []byte(`"-----BEGIN `))
+	pem, after, ends := bytes.Cut(rest, []byte(`"`))
+	if !found || !ends || !PlainText(before) || !PlainText(after) {
+		return false
+	}
+	for _, c := range pem {
+		if c != '\n' && (c < ' ' || c >= 0x7f || c == '\\') {
 			return false
 		}
 	}

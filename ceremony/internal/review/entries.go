@@ -19,36 +19,41 @@ import (
 // interest: the trusted version and the payload are read side by side.
 
 // entries judges what is signed of each target, against plan and trusted version.
-func (r *reviewer) entries(d Document, want *plan.TargetsPlan) ([]Change, error) {
+func (r *reviewer) entries(d Document, want *plan.TargetsPlan) (*entries, []Change, error) {
 	e := &entries{r: r, v: d.Version, found: newListing()}
 	if want != nil {
 		if err := e.plan(want); err != nil {
-			return nil, err
+			return e, nil, err
 		}
 	}
-	if err := r.compare(d, e.visit); err != nil {
-		return nil, err
+	difference, err := r.compare(d, e.visit)
+	if err != nil {
+		e.redelegates = true
+		return e, nil, err
 	}
+	e.redelegates = e.redelegates || difference.Moved > 0
 	e.missing()
-	return e.found.changes()
+	changes, err := e.found.changes()
+	return e, changes, err
 }
 
 // compare goes through the newest trusted version of a role and its payload, side
 // by side. It is a second reader of the payload, beside the one that has parsed
 // it, and must come to the same digest.
-func (r *reviewer) compare(d Document, visit func(stream.Change) error) error {
+func (r *reviewer) compare(d Document, visit func(stream.Change) error) (*stream.Difference, error) {
 	old, err := r.trustedScanner(d.Role)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	now := stream.Payload(spool.NewReader(d.Payload))
-	if _, err := stream.Compare(old, now, visit); err != nil {
-		return err
+	difference, err := stream.Compare(old, now, visit)
+	if err != nil {
+		return nil, err
 	}
 	if now.Digest() != d.Digest {
-		return errDisagree
+		return nil, errDisagree
 	}
-	return nil
+	return difference, nil
 }
 
 var errDisagree = errors.New("two readers of this program disagree on its digest: sign nothing, and report it with the file")
@@ -70,6 +75,8 @@ type entries struct {
 	odd     int                // entries with odd text
 	kept    map[string]any     // what publishers said of targets that stay
 	found   *listing
+
+	redelegates bool // what it delegates is not as it was
 }
 
 // intent is what the plan wants of one path.
@@ -94,7 +101,13 @@ func (e *entries) plan(want *plan.TargetsPlan) error {
 }
 
 func (e *entries) visit(c stream.Change) error {
-	if c.In != stream.Targets {
+	switch c.In {
+	case stream.Targets:
+	case stream.Delegations, stream.Keys, stream.Roles:
+		e.redelegates = e.redelegates || c.Kind != stream.Same
+		return e.delegated(c)
+	default:
+		e.redelegates = e.redelegates || c.Kind != stream.Same && string(c.Name) == "delegations"
 		return nil
 	}
 	if e.planned {
@@ -145,7 +158,7 @@ func (e *entries) missing() {
 		e.r.say("PLAN-MISMATCH", e.v.String(), "%d more targets are not as the plan makes them", more)
 	}
 	if more := e.odd - maxMismatches; more > 0 {
-		e.r.say("TEXT-UNSAFE", e.v.String(), "%d more targets have such text", more)
+		e.r.say("TEXT-UNSAFE", e.v.String(), "%d more targets or delegations have such text", more)
 	}
 	if len(e.kept) > 0 {
 		e.r.trustedResults = append(e.r.trustedResults, check.Published.Weigh(inspect.Text(e.kept, e.v.String(), false))...)
@@ -172,12 +185,41 @@ func (e *entries) text(c stream.Change) error {
 		}
 		value = without(object, true, "custom")
 	}
-	results := inspect.Text(map[string]any{"targets": map[string]any{path: value}}, e.v.String(), true)
+	e.texts(map[string]any{"targets": map[string]any{path: value}})
+	return nil
+}
+
+// delegated judges the text of what is delegated.
+func (e *entries) delegated(c stream.Change) error {
+	if c.New == nil || inspect.PlainText(c.Name) && (inspect.PlainText(c.New) || inspect.PlainKey(c.New)) {
+		return nil
+	}
+	value, err := tufmeta.ParseCanonical(c.New)
+	if err != nil {
+		return err
+	}
+	within := map[string]any{string(c.Name): value}
+	switch c.In {
+	case stream.Keys:
+		within = map[string]any{"keys": within}
+	case stream.Roles:
+		name, err := stream.RoleName(c.New)
+		if err != nil {
+			return err
+		}
+		within = map[string]any{"roles": map[string]any{string(name): value}}
+	}
+	e.texts(map[string]any{"delegations": within})
+	return nil
+}
+
+// texts keeps the first of many findings.
+func (e *entries) texts(tree map[string]any) {
+	results := inspect.Text(tree, e.v.String(), true)
 	if len(results) > 0 {
 		e.odd++
 	}
 	if e.odd <= maxMismatches {
 		e.r.results = append(e.r.results, results...)
 	}
-	return nil
 }

@@ -27,7 +27,7 @@ func (r *Report) Search(pattern *regexp.Regexp, found func(Match) error) error {
 		if d.Role == "root" {
 			continue
 		}
-		err := s.compare(d, func(c stream.Change) error {
+		_, err := s.compare(d, func(c stream.Change) error {
 			if c.In != stream.Targets && c.In != stream.Roles || !matches(pattern, c) {
 				return nil
 			}

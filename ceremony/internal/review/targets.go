@@ -23,16 +23,19 @@ func (r *reviewer) targets(d Document, head *stream.Head) ([]Change, error) {
 	}
 	r.new[v.Role] = targets
 	r.results = append(r.results, inspect.Common(targets.Common, tufmeta.Printable(v.Role), r.plan.Closes)...)
-	r.results = append(r.results, inspect.Text(signed, v.String(), true)...)
+	r.results = append(r.results, inspect.Text(without(signed, true, "delegations"), v.String(), true)...)
 	old, tree := &tufmeta.Targets{}, map[string]any(nil)
 	if before := r.old[v.Role]; before != nil {
 		old, tree = before.Targets, before.head.Signed
 	}
 	want := r.plan.TargetsRole(v.Role)
-	files, fault := r.entries(d, want)
+	found, files, fault := r.entries(d, want)
 	r.sequence(v, targets.Version, old.Version)
 	r.first(v)
 	changed := []string{"version", "expires", "targets", tufmeta.RehearsalField}
+	if tree != nil && !found.redelegates {
+		changed = append(changed, "delegations") // which were compared, and are the same
+	}
 	if want != nil {
 		r.asPlanned(v, "version", strconv.FormatInt(targets.Version, 10), strconv.FormatInt(want.Version, 10))
 		r.asPlanned(v, "expires", targets.Expires, want.Expires.Format(tufmeta.TimeFormat))
