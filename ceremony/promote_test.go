@@ -270,3 +270,28 @@ func (r *rehearsal) followed(t *testing.T, want versions, by []string, names ...
 		})
 	}
 }
+
+// The repository that `init --profile pep480` lays out is one that promote goes on
+// from: claimed is signed alone, without the one-time keys, which are gone.
+func TestPromoteAfterProfile(t *testing.T) {
+	r := profiled(t, "pep480", func(text string) (string, error) {
+		text, err := replace(text, "bits: 14", "bits: 4")
+		if err != nil {
+			return "", err
+		}
+		return replace(text, "  - role: claimed\n", "  - role: claimed\n    manifest: lists/claimed.jsonl\n")
+	})
+	must(t, r.claims("claimed.jsonl", "requests", "numpy"))
+	must(t, r.types("coordinator", "promote", "promotion", "--projects", "claimed.jsonl", "--roster", "../genesis.bundle", "--trusted-root", "../repository/metadata/1.root.json",
+		"--trusted-targets", "../repository/metadata/1.targets.json", "--trusted-targets", "../repository/metadata/1.claimed.json"))
+	must(t, r.types("coordinator", "review", "promotion"))
+	data, err := os.ReadFile(filepath.Join(r.dir, "coordinator", "promotion", "payload", "2.claimed.json"))
+	must(t, err)
+	signed, err := tufmeta.ParseSigned(data)
+	must(t, err)
+	claimed, err := tufmeta.ParseTargets(signed)
+	must(t, err)
+	if claimed.Delegations.Find("project.numpy") == nil || claimed.Delegations.Find("project.requests") == nil {
+		t.Errorf("claimed delegates to %+v", claimed.Delegations)
+	}
+}
