@@ -93,6 +93,15 @@ type Destroyer interface {
 	Destroy(key Key, prompter Prompter) error
 }
 
+// Seeker is a token that does not show all it has in Keys.
+type Seeker interface {
+	Token
+	// Holds reports whether anything is left of key, by its ID or its public half,
+	// whatever the token's URI narrows. It asks prompter for the PIN once, since
+	// private halves are shown to nobody else; with none it looks at what is public.
+	Holds(key Key, prompter Prompter) (bool, error)
+}
+
 // Prompter is how a driver speaks to the person at the device.
 type Prompter interface {
 	// PIN returns what the person typed. The driver wipes the slice after use,
@@ -132,6 +141,8 @@ var (
 	// ErrNoAnswer: a call into the device's module took longer than it may. It
 	// was given up, and whether it had an effect is not known.
 	ErrNoAnswer = errors.New("the module did not answer")
+	// ErrUntouched: a key was to be destroyed, and the device was not told to.
+	ErrUntouched = errors.New("the key was not touched")
 	// ErrUnsupported: device, module or this build cannot do it.
 	ErrUnsupported = errors.New("not supported")
 )

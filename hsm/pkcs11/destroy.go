@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -13,7 +14,10 @@ import (
 	"tufceremony/hsm/secret"
 )
 
-var _ hsm.Destroyer = (*token)(nil)
+var (
+	_ hsm.Destroyer = (*token)(nil)
+	_ hsm.Seeker    = (*token)(nil)
+)
 
 // Destroy implements hsm.Destroyer: C_DestroyObject of both halves of the key,
 // which are found by CKA_ID, the private one first. Certificates stay. It then
@@ -39,15 +43,19 @@ func (t *token) Destroy(key hsm.Key, prompter hsm.Prompter) error {
 func (t *token) destroy(key hsm.Key, prompter hsm.Prompter) error {
 	id, err := t.only(key)
 	if err != nil {
-		return err
+		return untouched(err)
 	}
 	pin, err := t.askPIN(prompter)
 	if err != nil {
-		return err
+		return untouched(err)
 	}
 	defer secret.Free(pin)
+	check := func(c cryptoki, s p11.SessionHandle) (int, error) { return 0, alone(c, s, id, key) }
+	if _, err := t.inSession(p11.CKF_SERIAL_SESSION|p11.CKF_RW_SESSION, pin, check); err != nil {
+		return untouched(err)
+	}
 	remove := func(c cryptoki, s p11.SessionHandle) (int, error) { return destroyHalves(c, s, id) }
-	if _, err := t.inSession(p11.CKF_SERIAL_SESSION|p11.CKF_RW_SESSION, pin, remove); err != nil {
+	if _, err := within(t, generationFactor*t.limit, remove); err != nil {
 		return err
 	}
 	left, err := t.inSession(p11.CKF_SERIAL_SESSION, pin, func(c cryptoki, s p11.SessionHandle) (int, error) {
@@ -59,6 +67,73 @@ func (t *token) destroy(key hsm.Key, prompter hsm.Prompter) error {
 		err = fmt.Errorf("the module reported success, and a new session still shows %d of its halves", left)
 	}
 	return err
+}
+
+// untouchedError is one that came before the device was told to destroy anything.
+type untouchedError struct{ error }
+
+func untouched(err error) error { return untouchedError{err} }
+
+func (e untouchedError) Unwrap() []error { return []error{e.error, hsm.ErrUntouched} }
+
+// Holds implements hsm.Seeker. It looks past the URI's object and id, for the
+// public key under any ID, and for objects that have the key's ID, whatever their
+// label is.
+func (t *token) Holds(key hsm.Key, prompter hsm.Prompter) (bool, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.alive(); err != nil {
+		return false, err
+	}
+	held, err := t.holds(key, prompter)
+	if err != nil {
+		return false, fmt.Errorf("looking for key %q in token %q: %w", key.ID, t.name(), err)
+	}
+	return held, nil
+}
+
+func (t *token) holds(key hsm.Key, prompter hsm.Prompter) (bool, error) {
+	id, err := hex.DecodeString(key.ID)
+	if err != nil || len(id) == 0 {
+		return false, errors.New("its ID is no CKA_ID in hex")
+	}
+	if prompter != nil && !t.session.loggedIn {
+		if err := t.login(prompter); err != nil {
+			return false, fmt.Errorf("logging in: %w", err)
+		}
+	}
+	return within(t, t.limit, func(c cryptoki, s p11.SessionHandle) (bool, error) {
+		found, err := halves(c, s, id)
+		if err != nil || len(found) > 0 {
+			return true, err
+		}
+		keys, err := readKeys(c, s, []*p11.Attribute{p11.NewAttribute(p11.CKA_CLASS, p11.CKO_PUBLIC_KEY)})
+		return slices.ContainsFunc(keys, func(k hsm.Key) bool { return samePublic(k.Public, key.Public) }), err
+	})
+}
+
+// alone counts what has the key's ID, whatever its label is, as only somebody who
+// is logged in can: what a token keeps private the list of keys does not show, and
+// the URI's object narrows it. One private half is left in doubt: nothing in it
+// says to which public one it belongs.
+func alone(c cryptoki, s p11.SessionHandle, id []byte, key hsm.Key) error {
+	private, err := ofClass(c, s, p11.CKO_PRIVATE_KEY, id)
+	if err != nil {
+		return err
+	}
+	public, err := ofClass(c, s, p11.CKO_PUBLIC_KEY, id)
+	if err != nil {
+		return err
+	}
+	if len(private) > 1 || len(public) > 1 {
+		return fmt.Errorf("%d private and %d public keys have ID %x, and all would go: give the others another ID, or destroy it with the tools of the device", len(private), len(public), id)
+	}
+	for _, object := range public {
+		if is, ok, err := readKey(c, s, object); err != nil || !ok || !samePublic(is.Public, key.Public) {
+			return errors.Join(err, fmt.Errorf("the public key with ID %x is another one", id))
+		}
+	}
+	return nil
 }
 
 // only wants the key to be there, and no other one to have its ID: both would go.
@@ -95,21 +170,29 @@ func destroyHalves(c cryptoki, s p11.SessionHandle, id []byte) (int, error) {
 	return len(found), nil
 }
 
-// halves lists the objects of a key pair, private ones first. Each is asked
-// again what it is: a module that gives other handles than it was asked for
-// would have others destroyed.
+// halves lists the objects of a key pair, private ones first.
 func halves(c cryptoki, s p11.SessionHandle, id []byte) (all []p11.ObjectHandle, err error) {
 	for _, class := range []uint{p11.CKO_PRIVATE_KEY, p11.CKO_PUBLIC_KEY} {
-		objects, err := search(c, s, []*p11.Attribute{p11.NewAttribute(p11.CKA_CLASS, class), p11.NewAttribute(p11.CKA_ID, id)})
+		objects, err := ofClass(c, s, class, id)
 		if err != nil {
 			return nil, err
-		}
-		for _, object := range objects {
-			if err := isHalf(c, s, object, class, id); err != nil {
-				return nil, err
-			}
 		}
 		all = append(all, objects...)
 	}
 	return all, nil
+}
+
+// ofClass lists the halves of one kind. Each is asked again what it is: a module
+// that gives other handles than it was asked for would have others destroyed.
+func ofClass(c cryptoki, s p11.SessionHandle, class uint, id []byte) ([]p11.ObjectHandle, error) {
+	objects, err := search(c, s, []*p11.Attribute{p11.NewAttribute(p11.CKA_CLASS, class), p11.NewAttribute(p11.CKA_ID, id)})
+	if err != nil {
+		return nil, err
+	}
+	for _, object := range objects {
+		if err := isHalf(c, s, object, class, id); err != nil {
+			return nil, err
+		}
+	}
+	return objects, nil
 }

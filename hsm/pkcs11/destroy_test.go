@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"errors"
 	"strings"
 	"testing"
 
@@ -38,6 +39,14 @@ func TestDestroyRefuses(t *testing.T) {
 	}{
 		"nothing happens":    {func(f *fakeModule) { f.keeps = true }, "still shows 2 of its halves"},
 		"the module refuses": {func(f *fakeModule) { f.fail["DestroyObject"] = p11.CKR_ACTION_PROHIBITED }, "destroying key"},
+		"another label, one ID": {func(f *fakeModule) {
+			private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.addKey(t, private, []byte{1, 2}, "precious")
+			f.objects[len(f.objects)-2].attributes = nil // a private half alone, which no list of keys shows
+		}, "2 private and 1 public keys have ID 0102"},
 		"two keys, one ID": {func(f *fakeModule) {
 			private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 			if err != nil {
@@ -54,13 +63,53 @@ func TestDestroyRefuses(t *testing.T) {
 			if err != nil || len(keys) == 0 {
 				t.Fatal(keys, err)
 			}
-			if err := token.Destroy(keys[0], &typist{pin: fakePIN}); err == nil || !strings.Contains(err.Error(), row.want) {
+			err = token.Destroy(keys[0], &typist{pin: fakePIN})
+			if strings.Contains(name, "one ID") != errors.Is(err, hsm.ErrUntouched) {
+				t.Errorf("%v: does not say right whether the key was touched", err)
+			}
+			if err == nil || !strings.Contains(err.Error(), row.want) {
 				t.Errorf("error is %v, want %q in it", err, row.want)
 			}
 			if f.objects[0].attributes == nil || f.objects[1].attributes == nil {
 				t.Error("a half is gone")
 			}
 		})
+	}
+}
+
+// A key is looked for past what the URI narrows, and a private half alone is
+// something that is left of it.
+func TestHolds(t *testing.T) {
+	f, r, text := newFake(t)
+	first := mustOpenFake(t, r, text)
+	key := onlyKey(t, first)
+	_ = first.Close()
+	for _, row := range []struct {
+		name  string
+		spoil func()
+		held  bool
+	}{
+		{"both", func() {}, true},
+		{"another label and ID", func() {
+			f.objects[0].attributes[p11.CKA_ID], f.objects[0].attributes[p11.CKA_LABEL] = []byte{9}, []byte("moved")
+			f.objects[1].attributes[p11.CKA_ID] = []byte{9}
+		}, true},
+		{"neither", func() { f.objects[0].attributes, f.objects[1].attributes = nil, nil }, false},
+	} {
+		row.spoil()
+		for _, prompter := range []hsm.Prompter{nil, &typist{pin: fakePIN}} {
+			token, ok := mustOpenFake(t, r, text).(hsm.Seeker)
+			if !ok {
+				t.Fatal("the token is no Seeker")
+			}
+			if held, err := token.Holds(key, prompter); err != nil || held != row.held {
+				t.Errorf("%s: held %v, %v", row.name, held, err)
+			}
+			_ = token.Close()
+		}
+	}
+	if _, err := mustOpenFake(t, r, text).(hsm.Seeker).Holds(key, &typist{pin: "000000"}); err == nil {
+		t.Error("with a wrong PIN nothing is seen, and that is no answer")
 	}
 }
 
