@@ -29,6 +29,9 @@ func (d *destruction) readBegun() error {
 	if err == nil && (b.Event != d.report.Event.String() || b.Fingerprint != d.token.Key.Fingerprint() || b.Token != d.token.Name) {
 		err = errors.New("it is of another event or key")
 	}
+	if err == nil {
+		err = d.where(b.ID, b.Serial).About(d.token, d.report.Event)
+	}
 	if err != nil {
 		return hint(fmt.Errorf("destroying: reading %s: %w", name, err), "find out where the file comes from; without it a key that is not there is not taken for destroyed")
 	}
@@ -59,14 +62,9 @@ func (d *destruction) look(device hsm.Token) (gone bool, err error) {
 		return false, d.deviceHint(err)
 	}
 	if d.begun != nil {
-		held, err := d.holds(device)
-		switch {
-		case err != nil:
-			return false, err
-		case !held && d.info.Serial != d.begun.Serial:
-			return false, hint(fmt.Errorf("destroying: this is another device: it says serial %q, and the one whose key was being destroyed %q", tufmeta.Printable(d.info.Serial), d.begun.Serial), "insert that one; nothing was done to this one")
-		case !held:
-			return true, nil
+		held, err := d.left(device, d.begun.ID, d.begun.Serial)
+		if err != nil || !held {
+			return !held, err
 		}
 	}
 	key, err := d.match(device)
@@ -74,20 +72,51 @@ func (d *destruction) look(device hsm.Token) (gone bool, err error) {
 		return false, err
 	}
 	d.id = key.ID
-	where := evidence.Destruction{Event: d.report.Event.String(), Token: d.token.Name, Fingerprint: d.token.Key.Fingerprint(), Driver: d.info.Driver, ID: d.id, Serial: d.info.Serial}
-	if err := where.About(d.token, d.report.Event); err != nil {
+	if err := d.where(d.id, d.info.Serial).About(d.token, d.report.Event); err != nil {
 		return false, hint(fmt.Errorf("destroying: %w", err), "nothing was destroyed: what were written down would be refused; use the device, the slot and the driver that the plan names")
 	}
 	return false, nil
 }
 
-// holds reports whether the key is on the device, in any slot and under any ID.
-func (d *destruction) holds(device hsm.Token) (bool, error) {
+// where is what would be written down of the key: event, token, device and place.
+func (d *destruction) where(id, serial string) evidence.Destruction {
+	driver, _, _ := strings.Cut(d.uri, ":")
+	return evidence.Destruction{Event: d.report.Event.String(), Token: d.token.Name, Fingerprint: d.token.Key.Fingerprint(), Driver: driver, ID: id, Serial: serial}
+}
+
+// left looks for what is said to be gone in the device with this serial. Whether
+// a module still has it only somebody who is logged in can say, so the PIN is asked
+// for, where the key is not listed anyway.
+func (d *destruction) left(device hsm.Token, id, serial string) (bool, error) {
+	held, err := d.holds(device, id, nil)
+	switch {
+	case err != nil || held:
+		return held, err
+	case d.info.Serial != serial:
+		return false, hint(fmt.Errorf("destroying: this is another device: it says serial %q, and the one whose key was being destroyed %q", tufmeta.Printable(d.info.Serial), tufmeta.Printable(serial)), "insert that one; nothing was done to this one")
+	}
+	return d.holds(device, id, &pinPrompter{env: d.env, name: d.token.Name})
+}
+
+// holds reports whether the key is on the device, in any slot, under any ID and
+// label. Without a prompter it looks at what is shown to everybody.
+func (d *destruction) holds(device hsm.Token, id string, prompter hsm.Prompter) (bool, error) {
 	keys, err := device.Keys()
 	if err != nil {
 		return false, d.deviceHint(err)
 	}
-	return slices.ContainsFunc(keys, func(k hsm.Key) bool { return samePublic(k.Public, d.token.Key.Public) }), nil
+	if slices.ContainsFunc(keys, func(k hsm.Key) bool { return samePublic(k.Public, d.token.Key.Public) }) {
+		return true, nil
+	}
+	seeker, ok := device.(hsm.Seeker)
+	if !ok {
+		return false, nil
+	}
+	held, err := seeker.Holds(hsm.Key{ID: id, Public: d.token.Key.Public}, prompter)
+	if err != nil {
+		return false, d.deviceHint(err)
+	}
+	return held, nil
 }
 
 // destroy asks, writes down that it begins, and has the device do it.
@@ -103,24 +132,34 @@ func (d *destruction) destroy(device hsm.Token) (err error) {
 	if err := durable.Writable(d.dir); err != nil {
 		return hint(err, "nothing was destroyed and no PIN was asked for; mend the medium and run the command again")
 	}
-	begun := evidence.Begun{Device: d.device, Event: d.report.Event.String(), Fingerprint: d.token.Key.Fingerprint(), ID: d.id, Serial: d.info.Serial, Token: d.token.Name}
-	text, err := begun.Encode()
-	if err == nil {
-		_, err = durable.Ensure(d.path(evidence.BegunFile(d.token.Name)), text)
-	}
+	fresh, err := d.begin()
 	if err != nil {
 		return hint(err, "nothing was destroyed; mend the medium and run the command again")
 	}
-	d.begun = &begun
 	key := hsm.Key{ID: d.id, Public: d.token.Key.Public}
-	if err := destroyer.Destroy(d.whole(device, key), &destroyPrompter{&pinPrompter{env: d.env, name: d.token.Name}}); err != nil {
-		var pin *hsm.PINError
-		if errors.As(err, &pin) || errors.Is(err, errStopped) || errors.Is(err, hsm.ErrPINLocked) {
-			return d.deviceHint(err)
+	err = destroyer.Destroy(d.whole(device, key), &destroyPrompter{&pinPrompter{env: d.env, name: d.token.Name}})
+	var pin *hsm.PINError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &pin), errors.Is(err, errStopped), errors.Is(err, hsm.ErrPINLocked), errors.Is(err, hsm.ErrUntouched):
+		if fresh { // of an earlier run it stays: that one may have come further
+			return errors.Join(d.deviceHint(err), durable.Remove(d.path(evidence.BegunFile(d.token.Name))))
 		}
-		return d.hint(err)
+		return d.deviceHint(err)
 	}
-	return nil
+	return d.hint(err)
+}
+
+// begin writes down that the key is about to go, if no earlier run has.
+func (d *destruction) begin() (fresh bool, err error) {
+	begun := evidence.Begun{Device: d.device, Event: d.report.Event.String(), Fingerprint: d.token.Key.Fingerprint(), ID: d.id, Serial: d.info.Serial, Token: d.token.Name}
+	text, err := begun.Encode()
+	if err == nil {
+		fresh, err = durable.Ensure(d.path(evidence.BegunFile(d.token.Name)), text)
+	}
+	d.begun = &begun
+	return fresh, err
 }
 
 // whole is the key with its label, as the device lists it.
@@ -176,7 +215,7 @@ func (d *destruction) seen(device hsm.Token, done *evidence.Destruction) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	held, err := d.holds(device)
+	held, err := d.holds(device, done.ID, nil) // whoever was logged in has just looked
 	switch {
 	case err != nil:
 		return nil, err

@@ -11,6 +11,7 @@ import (
 
 	"tufceremony/ceremony/internal/assemble"
 	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/evidence"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/record"
@@ -144,6 +145,10 @@ func newSigning(env *environment, dir string, o signOptions) (*signing, error) {
 	}
 	if err := errors.Join(check.Refuse(report.Results), report.InWindow(now), plannedDevices(report.Plan)); err != nil {
 		return nil, err
+	}
+	if name := evidence.DestructionFile(token.Name); report.Files()[name] != nil {
+		return nil, hint(fmt.Errorf("signing: %s says that the key of token %q was destroyed, so nothing signs with it", name, token.Name),
+			"if its device still has it, the file lies: keep it, and find out where it comes from before anybody signs")
 	}
 	if err := compareRoot(report, o.root); err != nil {
 		return nil, err

@@ -53,6 +53,8 @@ type destruction struct {
 	begun *evidence.Begun // what an earlier run wrote down before it was stopped
 	info  hsm.Info        // of the device, before
 	id    string          // of the key in it
+	// proved: the device itself has said that the key is gone
+	proved bool
 }
 
 func runDestroy(env *environment, dir, token, uri string) error {
@@ -105,7 +107,8 @@ func newDestruction(env *environment, dir, name, uri string) (*destruction, *evi
 	}
 	d.tasks = tasksOf(report, d.token)
 	if report.Once[i].End != evidence.Alive {
-		return d, report.Once[i].What, nil
+		d.proved = report.Once[i].End == evidence.Proved
+		return d, report.Once[i].What, d.at(uri)
 	}
 	if err := errors.Join(d.owed(), d.at(uri)); err != nil {
 		return nil, nil, err
@@ -179,7 +182,13 @@ func (d *destruction) signed() string {
 
 // before is for a key that is gone already. A run that was killed before it could
 // put that on record has it done now.
+// What nothing proves is not believed: the device is asked, before any line says so.
 func (d *destruction) before(done *evidence.Destruction) error {
+	if !d.proved {
+		if err := d.gone(done); err != nil {
+			return err
+		}
+	}
 	chains, _ := record.Read(d.report.Files())
 	if !record.Destroyed(chains, d.report.Event.String(), d.token.Name) {
 		if err := d.record(done.Device); err != nil {
@@ -188,6 +197,29 @@ func (d *destruction) before(done *evidence.Destruction) error {
 	}
 	fmt.Fprintf(d.env.out, "Destroyed before, nothing to do: the key of %s, on %s.\n", d.token.Name, tufmeta.Printable(done.At))
 	return nil
+}
+
+// gone refuses a file that says of a key that it was destroyed, while its device
+// still has it.
+func (d *destruction) gone(done *evidence.Destruction) (err error) {
+	device, err := d.open()
+	if errors.Is(err, hsm.ErrNotFound) && strings.HasPrefix(d.uri, "soft:") {
+		return nil // its file was the device
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, device.Close()) }()
+	if d.info, err = device.Info(); err != nil {
+		return d.deviceHint(err)
+	}
+	held, err := d.left(device, done.ID, done.Serial)
+	if err == nil && held {
+		name := evidence.DestructionFile(d.token.Name)
+		err = hint(fmt.Errorf("destroying: ONE-TIME-EVIDENCE, %s: %s says that the key was destroyed, and the device still has it", d.token.Name, name),
+			"nothing was destroyed. Keep the file, and find out where it comes from; then take it out of the folder and run the command again")
+	}
+	return err
 }
 
 func (d *destruction) record(device string) error {

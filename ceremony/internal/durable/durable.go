@@ -67,6 +67,19 @@ func Ensure(path string, data []byte) (bool, error) {
 // Replace writes a file in the place of the one that has its name, if any.
 func Replace(path string, data []byte) error { return write(path, inHalves(data), os.Rename) }
 
+// Remove takes a file away that said too much, for good.
+func Remove(path string) error {
+	Step("remove", path)
+	err := os.Remove(path)
+	if err == nil {
+		err = syncFolder(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("removing %q: %w", path, err)
+	}
+	return nil
+}
+
 // Writable tries whether files can be made in a folder, and leaves none: before
 // something is done that cannot be done twice for nothing.
 func Writable(dir string) error {
