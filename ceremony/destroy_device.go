@@ -30,7 +30,7 @@ func (d *destruction) readBegun() error {
 		err = errors.New("it is of another event or key")
 	}
 	if err == nil {
-		err = d.where(b.ID, b.Serial).About(d.token, d.report.Event)
+		err = d.acceptable(b.ID, b.Serial)
 	}
 	if err != nil {
 		return hint(fmt.Errorf("destroying: reading %s: %w", name, err), "find out where the file comes from; without it a key that is not there is not taken for destroyed")
@@ -72,16 +72,18 @@ func (d *destruction) look(device hsm.Token) (gone bool, err error) {
 		return false, err
 	}
 	d.id = key.ID
-	if err := d.where(d.id, d.info.Serial).About(d.token, d.report.Event); err != nil {
+	if err := d.acceptable(d.id, d.info.Serial); err != nil {
 		return false, hint(fmt.Errorf("destroying: %w", err), "nothing was destroyed: what were written down would be refused; use the device, the slot and the driver that the plan names")
 	}
 	return false, nil
 }
 
-// where is what would be written down of the key: event, token, device and place.
-func (d *destruction) where(id, serial string) evidence.Destruction {
+// acceptable holds what would be written down against the plan and the token's own
+// attestation.
+func (d *destruction) acceptable(id, serial string) error {
 	driver, _, _ := strings.Cut(d.uri, ":")
-	return evidence.Destruction{Event: d.report.Event.String(), Token: d.token.Name, Fingerprint: d.token.Key.Fingerprint(), Driver: driver, ID: id, Serial: serial}
+	what := evidence.Destruction{Event: d.report.Event.String(), Token: d.token.Name, Fingerprint: d.token.Key.Fingerprint(), Driver: driver, ID: id, Serial: serial}
+	return evidence.Acceptable(d.report.Plan, d.report.Files(), d.report.Event, d.token, what)
 }
 
 // left looks for what is said to be gone in the device with this serial. Whether

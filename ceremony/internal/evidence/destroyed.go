@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -38,12 +39,7 @@ type Once struct {
 // evidence that lies is ONE-TIME-EVIDENCE. The results are not weighed yet, and
 // their subject is a token, or a file.
 func Destroyed(p *plan.Plan, files folder.Files, event folder.Event) ([]Once, []check.Result) {
-	j := &judge{plan: p, files: files}
-	if p.Policy != nil && p.Policy.Attestation != plan.Off {
-		if trust, err := Trust(p.Policy, p.Rehearsal, files); err == nil { // Judge says otherwise
-			j.trust = trust
-		}
-	}
+	j := judgeOfEnds(p, files)
 	var all []Once
 	made := map[string]bool{}
 	for _, t := range p.Roster.Tokens() {
@@ -61,6 +57,25 @@ func Destroyed(p *plan.Plan, files folder.Files, event folder.Event) ([]Once, []
 	return all, j.results
 }
 
+func judgeOfEnds(p *plan.Plan, files folder.Files) *judge {
+	j := &judge{plan: p, files: files}
+	if p.Policy != nil && p.Policy.Attestation != plan.Off {
+		if trust, err := Trust(p.Policy, p.Rehearsal, files); err == nil { // Judge says otherwise
+			j.trust = trust
+		}
+	}
+	return j
+}
+
+// Acceptable says beforehand whether a destruction through that driver, on that
+// device and in that place, would be refused here.
+func Acceptable(p *plan.Plan, files folder.Files, event folder.Event, t *roster.Token, d Destruction) error {
+	if err := d.About(t, event); err != nil {
+		return err
+	}
+	return judgeOfEnds(p, files).likely(t, d)
+}
+
 func (j *judge) once(t *roster.Token, event folder.Event) Once {
 	o := Once{Token: t, End: Alive}
 	name := DestructionFile(t.Name)
@@ -76,6 +91,9 @@ func (j *judge) once(t *roster.Token, event folder.Event) Once {
 	d, err := ParseDestruction(data)
 	if err == nil {
 		err = d.About(t, event)
+	}
+	if err == nil {
+		err = j.likely(t, d)
 	}
 	if err != nil {
 		j.say("ONE-TIME-EVIDENCE", t.Name, "%s: %v", name, err)
@@ -103,6 +121,33 @@ func (d Destruction) About(t *roster.Token, event folder.Event) error {
 		return fmt.Errorf("it is of the device with serial %q, and the plan has %q", d.Serial, t.DeviceSerial())
 	case t.Slot() != "" && d.ID != t.Slot():
 		return fmt.Errorf("it is of slot %q, and the plan has %q", d.ID, t.Slot())
+	}
+	return nil
+}
+
+// likely compares what is written down with what the token's own device has
+// attested of the key, where the plan does not say which device it is in, and
+// keeps software out of what is no rehearsal.
+func (j *judge) likely(t *roster.Token, d Destruction) error {
+	if d.Driver == drivers[Erased] && !j.plan.Rehearsal {
+		return errors.New("it is of a software token, and this is no rehearsal")
+	}
+	data, there := j.files[t.EvidenceFile]
+	if j.trust == nil || t.EvidenceFile == "" || !there {
+		return nil
+	}
+	in := &judge{plan: j.plan, files: j.files, trust: j.trust}
+	facts, ok := in.verify(t, data)
+	if !ok || facts.Bind(t.Key.Public) != nil {
+		return nil // Judge says so
+	}
+	switch {
+	case facts.Device == attest.YubiKey && d.Driver != drivers[Overwritten]:
+		return fmt.Errorf("a YubiKey has attested the key, and by this it was destroyed through driver %s: nothing overwrote it", d.Driver)
+	case facts.Device == attest.YubiKey && (facts.WantSerial(d.Serial) != nil || facts.WantSlot(d.ID) != nil):
+		return fmt.Errorf("it is of slot %q of the YubiKey with serial %q, and %s is of another", d.ID, d.Serial, t.EvidenceFile)
+	case facts.Device == attest.YubiHSM && d.Driver != drivers[Deleted]:
+		return fmt.Errorf("a YubiHSM 2 has attested the key, and by this it was destroyed through driver %s", d.Driver)
 	}
 	return nil
 }

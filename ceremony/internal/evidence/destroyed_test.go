@@ -32,6 +32,11 @@ func once(t *testing.T) *ceremonytest.Ceremony {
 	return c
 }
 
+func token(c *ceremonytest.Ceremony, name string) *roster.Token {
+	t, _ := c.Plan.Roster.Token(name)
+	return t
+}
+
 // overwritten is what is written down when a device has made the key of another
 // name over a one-time key.
 func overwritten(t *testing.T, c *ceremonytest.Ceremony, token, by string, serial uint32) evidence.Destruction {
@@ -45,6 +50,28 @@ func overwritten(t *testing.T, c *ceremonytest.Ceremony, token, by string, seria
 	}
 	d.Signature = hex.EncodeToString(signature)
 	return d
+}
+
+// Outside a rehearsal no word of a software token counts, whatever the plan names.
+func TestDestroyedSoftware(t *testing.T) {
+	for _, rehearsal := range []bool{true, false} {
+		c := once(t)
+		p, _ := reread(t, c)
+		p.Rehearsal, p.Policy = rehearsal, nil
+		key := token(&ceremonytest.Ceremony{Plan: p}, "once-1")
+		key.URI, key.EvidenceFile = "", ""
+		d := overwritten(t, c, "once-1", "over", 2001)
+		d.Replaced, d.Signature = "", ""
+		text, err := d.Done(evidence.Erased).Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Files["destroyed/once-1.json"] = text
+		all, _ := evidence.Destroyed(p, c.Files, c.Files.Event())
+		if refused := all[0].End == evidence.Alive; refused == rehearsal {
+			t.Errorf("rehearsal %v: the key is %s", rehearsal, all[0].End)
+		}
+	}
 }
 
 // The end of a one-time key is proved by the device in which it was, and by
@@ -105,6 +132,27 @@ func TestDestroyed(t *testing.T) {
 			d.Replaced, d.Signature, *proof = "", "", nil
 			*d = d.Done(evidence.Deleted)
 		}, evidence.Alive, "the key was destroyed through driver pkcs11, and the plan has it at \"piv\""},
+		{"a software token, and the plan names no device", func(c *ceremonytest.Ceremony, d *evidence.Destruction, proof *[]byte) {
+			d.Replaced, d.Signature, *proof = "", "", nil
+			*d = d.Done(evidence.Erased)
+			token(c, "once-1").URI = ""
+		}, evidence.Alive, "a YubiKey has attested the key, and by this it was destroyed through driver soft"},
+		{"a module's word, and the plan names no device", func(c *ceremonytest.Ceremony, d *evidence.Destruction, proof *[]byte) {
+			d.Replaced, d.Signature, *proof = "", "", nil
+			*d = d.Done(evidence.Deleted)
+			token(c, "once-1").URI = ""
+		}, evidence.Alive, "a YubiKey has attested the key, and by this it was destroyed through driver pkcs11"},
+		{"another device, and the plan names none", func(c *ceremonytest.Ceremony, d *evidence.Destruction, proof *[]byte) {
+			token(c, "once-1").URI = ""
+			*d = overwritten(t, c, "once-1", "over", 2002)
+			*proof = ceremonytest.Rehearsals(t).Evidence(t, ceremonytest.Key(t, "over").Public(), card(2002, "9c"))
+		}, evidence.Alive, "and keys/once-1.attestation.pem is of another"},
+		{"another slot, and the plan names none", func(c *ceremonytest.Ceremony, d *evidence.Destruction, proof *[]byte) {
+			token(c, "once-1").URI = ""
+			*d = overwritten(t, c, "once-1", "over", 2001)
+			d.ID = "9a"
+			*proof = ceremonytest.Rehearsals(t).Evidence(t, ceremonytest.Key(t, "over").Public(), card(2001, "9a"))
+		}, evidence.Alive, "and keys/once-1.attestation.pem is of another"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			c := once(t)
@@ -113,6 +161,7 @@ func TestDestroyed(t *testing.T) {
 			proof := ceremonytest.Rehearsals(t).Evidence(t, ceremonytest.Key(t, "over").Public(), card(2001, "9c"))
 			row.change(c, &d, &proof)
 			p.Policy = c.Plan.Policy
+			token(&ceremonytest.Ceremony{Plan: p}, "once-1").URI = token(c, "once-1").URI
 			text, err := d.Encode()
 			if err != nil {
 				t.Fatal(err)
