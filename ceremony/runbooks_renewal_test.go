@@ -26,6 +26,10 @@ func pep458AYearAgo(r *rehearsal) error {
 			return r.each("genesis", []string{"holder-1", "holder-2", "holder-3", "targets-1", "targets-2", "bins-1", "bins-2"}, true, "sign")
 		},
 		func() error {
+			return r.types("coordinator", "merge", "genesis", "../holder-1/genesis", "../holder-2/genesis", "../holder-3/genesis")
+		},
+		func() error { return r.takeOver("genesis", "holder-1", "holder-2") },
+		func() error {
 			return r.each("genesis", []string{"targets-1", "targets-2", "bins-1", "bins-2"}, false, "token", "destroy")
 		},
 		func() error {
@@ -63,6 +67,16 @@ func (r *rehearsal) each(event string, tokens []string, carry bool, command ...s
 			}
 		}
 		if err := r.types(who, append(append([]string{}, command...), event, "--token", token)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeOver has holders merge the coordinator's copy into theirs.
+func (r *rehearsal) takeOver(event string, holders ...string) error {
+	for _, who := range holders {
+		if err := r.types(who, "merge", event, "../coordinator/"+event); err != nil {
 			return err
 		}
 	}
@@ -112,6 +126,9 @@ func (p *player) othersSignRenewal() error {
 func (p *player) othersDestroy() error {
 	if p.late {
 		return nil
+	}
+	if err := p.takeOver("renewal", "holder-2"); err != nil {
+		return err
 	}
 	return p.each("renewal", []string{"targets-4", "bins-4"}, false, "token", "destroy")
 }

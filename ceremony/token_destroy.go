@@ -25,7 +25,8 @@ func tokenDestroyCommand(env *environment) *cobra.Command {
 		Use:   "destroy DIR --token NAME",
 		Short: "destroy a one-time key that has signed, and write down that it is gone",
 		Long: `destroy makes an end of a key that the plan calls a one-time key. It refuses while a
-signature is missing that the key owes to this event, unless the event was given up.
+signature is missing that the key owes to this event, and while what it has signed is
+below its threshold in this copy, unless the event was given up.
 It shows the key, has the serial number of a YubiKey or else the token's name typed,
 and asks for the PIN. A YubiKey makes another key over it, in the same slot; a PKCS#11
 module is told to destroy both halves; the file of a software token is overwritten
@@ -123,7 +124,7 @@ func notOnce(report *review.Report, name string) error {
 	case !ok:
 		return hint(fmt.Errorf("destroying: the plan has no token %q", name), "the plan's tokens: %s", tokenNames(report))
 	case token.OneTime:
-		return hint(fmt.Errorf("destroying: the plan has token %q as lost: its key was destroyed in an earlier ceremony", name), "if that is wrong, the plan is")
+		return hint(fmt.Errorf("destroying: the plan has token %q as lost: its key was to be destroyed in an earlier ceremony", name), "if that is wrong, the plan is")
 	}
 	return hint(fmt.Errorf("destroying: by the plan the key of token %q is none for this ceremony alone: it has no `one-time: true`", name), "nothing was destroyed; a device that is no longer used is wiped with `ceremony token reset`")
 }
@@ -138,12 +139,29 @@ func (d *destruction) owed() error {
 	if err != nil {
 		return err
 	}
+	if len(d.tasks) == 0 {
+		return hint(fmt.Errorf("destroying: the key of token %q is in no role that this event signs, and nobody asks for its end", d.token.Name),
+			"nothing was destroyed; take the token out of the plan, or keep its key for the event that it was made for")
+	}
 	for _, t := range d.tasks {
 		for _, id := range t.keyIDs {
 			if !slices.ContainsFunc(c.Good[t.payload], func(f sign.File) bool { return f.KeyID == id }) {
 				return hint(fmt.Errorf("destroying: token %q has not signed %s yet, or its signature is not in this copy of the folder", d.token.Name, t.payload),
 					"nothing was destroyed. `ceremony sign %s --token %s`, or merge the copy that has it; where nothing of it is to be published: `ceremony abort %s`", d.dir, d.token.Name, d.dir)
 			}
+		}
+	}
+	return d.elsewhereToo(c)
+}
+
+// elsewhereToo wants every payload that the key signs to have all its signatures
+// here: so this copy comes from a merge, and the key's own is not on one medium
+// alone when nobody can make it again.
+func (d *destruction) elsewhereToo(c *assemble.Collection) error {
+	for _, p := range c.Progress(&d.report.Plan.Roster) {
+		if slices.ContainsFunc(d.tasks, func(t task) bool { return t.payload == p.Payload }) && !p.Reached() {
+			return hint(fmt.Errorf("destroying: in this copy of the folder %s has %d of %d signatures under %s, so it does not come back from a merge", p.Payload, p.Have, p.Role.Threshold, p.Whose()),
+				"nothing was destroyed. The signatures of this key may be here alone: have the copies merged, and take over the others with `ceremony merge %s COPY`", d.dir)
 		}
 	}
 	return nil

@@ -223,7 +223,10 @@ var Table = []Check{
 
 	{ID: "ONE-TIME-REUSED", Draft: Refusal, Published: Refusal,
 		Means: "The plan calls a key a one-time key of this ceremony, and it has been in use: trusted metadata lists it, or it has signed in another event.",
-		Do:    "have `ceremony token provision` make a new key, under a new name. A token of an earlier ceremony, whose key stays listed or is on its way out, has `lost: true` beside `one-time: true`: it was destroyed"},
+		Do:    "have `ceremony token provision` make a new key, under a new name. A token of an earlier ceremony, whose key stays listed or is on its way out, has `lost: true` beside `one-time: true`: it does not sign again"},
+	{ID: "ONE-TIME-IDLE", Draft: Refusal, Published: Refusal,
+		Means: "The plan has a one-time key that signs nothing in this event: it is in none of the roles that are signed.",
+		Do:    "put it into its role, or take it out of the plan; it is not destroyed here, and serves the event that it was made for"},
 	{ID: "ONE-TIME-ALIVE", Draft: Refusal, Published: Refusal, Waiver: `the token`,
 		Means: "A key that was made for this ceremony alone has not been destroyed, or nothing proves it where the policy asks for proof. It is a note while people sign; seal, verify and publish refuse it.",
 		Do:    "when it has signed everything, `ceremony token destroy DIR --token NAME`. A device that can destroy none, or has died: waive it in the plan, with where the device is kept and who looks after it; the plan is another event then"},

@@ -17,6 +17,9 @@ func (r *reviewer) oneTime() {
 	r.report.Once, r.results = once, append(r.results, results...)
 	chains, _ := record.Read(r.files)
 	for _, o := range r.report.Once {
+		if len(r.keyIDs(o.Token)) == 0 {
+			r.say("ONE-TIME-IDLE", o.Token.Name, "a one-time key that signs nothing in this event: no role that is signed lists it")
+		}
 		if where := r.trusts(o.Token); where != "" {
 			r.say("ONE-TIME-REUSED", o.Token.Name, "%s lists its key already: a one-time key is used in one ceremony", where)
 		}
@@ -75,6 +78,6 @@ func (r *reviewer) keyIDs(t *roster.Token) []string {
 }
 
 // keptDestroyed reports whether a token is a one-time key of an earlier ceremony
-// that the trusted metadata lists: it cannot sign, was not meant to, and what it
+// that the trusted metadata lists: it does not sign again, was not meant to, and what it
 // has signed is to verify.
 func (r *reviewer) keptDestroyed(t *roster.Token) bool { return t.OneTime && r.trusts(t) != "" }
