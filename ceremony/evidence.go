@@ -47,7 +47,7 @@ func printDevice(w io.Writer, p *plan.Plan, d evidence.Device) {
 	case d.Token.Compromised:
 		uri += " (revoked: does not sign)"
 	case d.Token.Lost && d.Token.OneTime:
-		uri += " (its key was destroyed in an earlier ceremony)"
+		uri += " (one-time: its key was to be destroyed in an earlier ceremony; nothing here shows it)"
 	case d.Token.OneTime:
 		uri += " (one-time: destroyed when it has signed)"
 	case d.Token.Lost:

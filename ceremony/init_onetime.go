@@ -27,7 +27,7 @@ func (o *initOptions) profiled() error {
 }
 
 // fillOneTime writes what has to do with one-time keys: a profile, which has
-// some, or new ones in the places of those that were destroyed.
+// some, or new ones in the places of those that were to be destroyed.
 func fillOneTime(p *plan.Plan, files folder.Files, old map[string]*tufmeta.Targets, root *tufmeta.Root, known *plan.Plan, expires time.Time, o initOptions) ([]string, error) {
 	if o.profile != "" {
 		return plan.FillProfile(p, plan.Profile(o.profile), expires), nil
@@ -42,7 +42,7 @@ func fillOneTime(p *plan.Plan, files folder.Files, old map[string]*tufmeta.Targe
 	if len(names) == 0 {
 		return nil, nil
 	}
-	return []string{fmt.Sprintf("The one-time keys of the ceremony before were destroyed in it. New ones are planned, which `ceremony token provision` makes: %s.", strings.Join(names, ", "))}, nil
+	return []string{fmt.Sprintf("The one-time keys of the ceremony before were to be destroyed in it, which `ceremony verify` of its bundle shows. New ones are planned, which `ceremony token provision` makes: %s.", strings.Join(names, ", "))}, nil
 }
 
 // withoutTargets leaves targets as it is where its keys were one-time keys: only
@@ -52,7 +52,7 @@ func withoutTargets(p *plan.Plan, root *tufmeta.Root, files folder.Files, o init
 		return nil, nil
 	}
 	if len(p.Delegated) == 0 || o.add != "" || o.list != "" || o.spell {
-		return nil, hint(errors.New("making a plan: the keys of targets were one-time keys, which have been destroyed, so the next targets needs new ones from a new root"),
+		return nil, hint(errors.New("making a plan: the keys of targets were one-time keys, which were to be destroyed, so the next targets needs new ones from a new root"),
 			"begin a rotation, with the same files: `ceremony init DIR --kind rotation`; `ceremony runbook bins-renewal` is its page")
 	}
 	p.Targets = nil

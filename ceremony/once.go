@@ -9,6 +9,7 @@ import (
 	"tufceremony/ceremony/internal/evidence"
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/tufmeta"
+	"tufceremony/hsm/attest"
 )
 
 // printOnce says what became of the keys that were made for one ceremony alone,
@@ -28,7 +29,11 @@ func onceWords(o evidence.Once) string {
 	case o.End == evidence.Alive:
 		return "not destroyed, or nothing says so that holds"
 	case o.End == evidence.Proved:
-		return fmt.Sprintf("destroyed on %s: YubiKey %s attests another key in slot %s, which has signed that it overwrote this one", o.What.At, tufmeta.Printable(o.What.Serial), tufmeta.Printable(o.What.ID))
+		words := fmt.Sprintf("destroyed on %s: YubiKey %s attests another key in slot %s, which has signed that it overwrote this one", o.What.At, tufmeta.Printable(o.What.Serial), tufmeta.Printable(o.What.ID))
+		if below, err := attest.FirmwareBelow(o.Facts.Firmware.Value, "5.7.0"); err != nil || !below {
+			words += "; with firmware 5.7 or newer keys can be moved, and that no other slot has it is the holder's word"
+		}
+		return words
 	}
 	by := map[evidence.How]string{
 		evidence.Overwritten: "its attestation was not read", evidence.Deleted: "by the PKCS#11 module's word", evidence.Erased: "by this program's word",

@@ -18,7 +18,8 @@ type End string
 
 // Alive: nothing says that it was destroyed, or what says so is refused. Proved:
 // its device has attested the key that overwrote it, and that key has signed
-// which one. Stated: it was destroyed by the word of those who wrote the file.
+// which one; from firmware 5.7 on that does not show that it was in no other slot.
+// Stated: it was destroyed by the word of those who wrote the file.
 const (
 	Alive  End = "alive"
 	Proved End = "proved"

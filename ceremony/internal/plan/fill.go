@@ -116,7 +116,8 @@ func (f *filler) keys(name string, keys map[string]*tufmeta.Key, ids []string, o
 
 // token adds a key to the plan's roster: under its holder's name where an
 // earlier plan knows it, else under a number. What was a one-time key there was
-// destroyed there.
+// to be destroyed there, and does not sign again: that it was, only that event's
+// bundle can show.
 func (f *filler) token(key *tufmeta.Key, online bool) *roster.Token {
 	r := &f.p.Roster
 	if f.earlier != nil {

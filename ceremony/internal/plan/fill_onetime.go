@@ -11,7 +11,7 @@ import (
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
-// One-time keys of an earlier ceremony were destroyed in it. Where their role is
+// One-time keys of an earlier ceremony were to be destroyed in it. Where their role is
 // not signed again they stay listed, since what they have signed is to verify;
 // where it is, new ones take their places.
 
@@ -84,7 +84,7 @@ func renewed(p, earlier *Plan, r Role) (Role, []string) {
 var numbered = regexp.MustCompile(`^(.*)-([0-9]{1,6})$`)
 
 // nextName counts on from the highest number that either plan has: a name of a
-// key that was destroyed is not given to another one.
+// key that was to be destroyed is not given to another one.
 func nextName(p, earlier *Plan, name string) string {
 	base, highest := name, 0
 	if m := numbered.FindStringSubmatch(name); m != nil {

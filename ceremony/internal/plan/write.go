@@ -101,7 +101,11 @@ func (w *writer) token(t *roster.Token) {
 		w.line("        lost: true  # cannot sign any more")
 	}
 	if t.OneTime {
-		w.line("        one-time: true  # for this ceremony alone: destroyed when it has signed")
+		what := "for this ceremony alone: destroyed when it has signed"
+		if t.Lost {
+			what = "of an earlier ceremony, which was to destroy it"
+		}
+		w.line("        one-time: true  # %s", what)
 	}
 	w.line("        key: %s", t.KeyFile)
 	if t.EvidenceFile != "" {

@@ -76,7 +76,7 @@ type Member struct {
 	Key  string // the fingerprint
 	Name string // "" where nobody said
 	Lost bool   // cannot sign any more
-	Once bool   // a one-time key, which was destroyed: the ceremony has new ones
+	Once bool   // a one-time key, which was to be destroyed: the ceremony has new ones
 }
 
 // Ignored is a file that does not count.
@@ -237,7 +237,7 @@ func (m Member) String() string {
 	case m.Name == "":
 		return "key " + roster.Short(m.Key)
 	case m.Once:
-		return tufmeta.Printable(m.Name) + " (destroyed)"
+		return tufmeta.Printable(m.Name) + " (one-time)"
 	case m.Lost:
 		return tufmeta.Printable(m.Name) + " (lost)"
 	}
