@@ -104,8 +104,8 @@ var Table = []Check{
 		Do:    "write the paths so that the project's name is a part of each, between slashes and at the same place for all projects; waive it only where you know what clients ask for"},
 
 	{ID: "EXTERNAL-CHAIN", Draft: Refusal, Published: Refusal,
-		Means: "The roots of another repository, in external/, are not a chain from the root that the plan believes: its first one has another SHA-256 or version, one is missing, or has not the signatures that it and the one before it ask for; or it is of a rehearsal, and this ceremony is not.",
-		Do:    "get every root of the other repository again, from the one that the plan names to its newest, and compare the first with what the source in the plan says; use none of its keys before that"},
+		Means: "The roots of another repository, in external/, are not a chain from the root that the plan believes: the first one or the newest has another SHA-256 or version than the plan has, one is missing, or has not the signatures that it and the one before it ask for; or it is of a rehearsal, and this ceremony is not.",
+		Do:    "get every root of the other repository again, from the one that the plan names to its newest, and compare the first with what the source in the plan says, and the newest with what is published; use none of its keys before that"},
 	{ID: "EXTERNAL-EXPIRED", Draft: Refusal, Published: Finding, Waiver: `the other repository, as the plan names it`,
 		Means: "The newest root that is here of another repository will have expired when signing closes: there is most likely a newer one, with other keys.",
 		Do:    "get the newest root of the other repository, and all between, and make the folder again with `ceremony init --external NAME=FILE`; waive it where its own people say that there is none"},

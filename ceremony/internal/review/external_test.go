@@ -79,6 +79,15 @@ func TestExternalChain(t *testing.T) {
 		{"a file under another number", "external/theirs/3.root.json says that it is root 2", []ceremonytest.OtherRoot{at(1), at(2), at(3)}, func(files folder.Files) {
 			files["external/theirs/2.root.json"], files["external/theirs/3.root.json"] = at(3).File(t), at(2).File(t)
 		}},
+		{"the newest one left out", "the plan has root 2 as the newest, and the last in external/theirs is root 1", []ceremonytest.OtherRoot{at(1), at(2)}, func(files folder.Files) {
+			delete(files, "external/theirs/2.root.json")
+		}},
+		{"a newer one than the plan has", "the plan has root 1 as the newest, and the last in external/theirs is root 2", []ceremonytest.OtherRoot{at(1)}, func(files folder.Files) {
+			files["external/theirs/2.root.json"] = at(2).File(t)
+		}},
+		{"another newest root", "the SHA-256 of root 2, the newest, is ", []ceremonytest.OtherRoot{at(1), at(2)}, func(files folder.Files) {
+			files["external/theirs/2.root.json"] = ceremonytest.OtherRoot{Version: 2, Targets: []string{"theirs-1", "theirs-2"}}.File(t)
+		}},
 		{"one of a rehearsal", "root 1 is of a rehearsal, and this ceremony is not", []ceremonytest.OtherRoot{{Version: 1, Change: func(s object) { s[tufmeta.RehearsalField] = true }}}, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
