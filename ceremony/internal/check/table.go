@@ -21,7 +21,7 @@ var Table = []Check{
 		Means: "A key cannot be read, or its type or encoding is not the specification's.",
 		Do:    "replace the key in the next root; drafting rewrites old encodings by itself"},
 	{ID: "KEY-WEAK", Draft: Refusal, Published: Finding,
-		Means: "An RSA key has a modulus below 2048 bits, which makes it no key here, or a public exponent that is even or below 65537.",
+		Means: "An RSA key has a modulus below 2048 bits, which makes it no key here, or a public exponent that is even or below 65537; or an Ed25519 key is a point of small order, for which anybody can sign, or is not encoded as RFC 8032 has it.",
 		Do:    "have the device make another key, RSA of 2048 bits or more or ECDSA on P-256; where it cannot, replace the device. A published key is replaced in the next root"},
 	{ID: "KEY-PORTABLE", Draft: Finding, Published: Finding, Waiver: `the key ID`,
 		Means: "A key's scheme is one that not every client verifies: P-384 fails in tuf-js.",

@@ -2,9 +2,12 @@ package projects_test
 
 import (
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,6 +94,12 @@ func TestKinds(t *testing.T) {
 	wants(t, lint(with(projects.Key{PEM: listed(t, "requests", p521).PEM})), "refusal: KEY-TYPE, requests: keys[0]: it is an ECDSA key on P-521")
 	wants(t, lint(with(projects.Key{PEM: "nothing"})), "refusal: KEY-TYPE, requests: keys[0]: reading a public key")
 	wants(t, lint(with(projects.Key{PEM: listed(t, "requests", rsa1024).PEM})), "refusal: KEY-WEAK, requests: keys[0]: an RSA key of 1024 bits")
+	neutral := make(ed25519.PublicKey, ed25519.PublicKeySize) // for which anybody signs anything
+	neutral[0] = 1
+	der, err := x509.MarshalPKIXPublicKey(neutral)
+	must(t, err)
+	forged := projects.Key{PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), Proof: append(slices.Clone(neutral), make([]byte, 32)...)}
+	wants(t, lint(with(forged)), "refusal: KEY-WEAK, requests: keys[0]: an Ed25519 key of small order")
 }
 
 func must(t *testing.T, err error) {
