@@ -27,6 +27,7 @@ type Linter struct {
 	alike    map[int]string      // what a project of the list looks like
 	nearby   map[int][]string    // and what it is near to
 	states   map[int]State       // of those that the role has
+	lost     map[int][]string    // what they have there, and not by the list
 	reserved map[string][]string // by fingerprint: what else the key signs
 }
 
@@ -57,13 +58,14 @@ func (s *shared) add(project string) {
 }
 
 // Delegation is one that the role has: the delegated role, the fingerprints of
-// its keys, its threshold and paths. The fingerprint of a key that is not in the
+// its keys, its threshold, and paths or the prefixes of their hashes. The fingerprint of a key that is not in the
 // list may be left empty.
 type Delegation struct {
 	Role      string
 	Keys      []string
 	Threshold int
 	Paths     []string
+	Prefixes  []string
 }
 
 // NewLinter begins with the list: a repository's, by the name that its plans
@@ -71,13 +73,13 @@ type Delegation struct {
 func NewLinter(repository, role string, entries []Entry) *Linter {
 	l := &Linter{repository: repository, role: role, entries: entries, keys: make([][]string, len(entries)),
 		byRole: map[string]int{}, byKey: map[string]*shared{}, looks: map[string]int{},
-		alike: map[int]string{}, nearby: map[int][]string{}, states: map[int]State{}, reserved: map[string][]string{}}
+		alike: map[int]string{}, nearby: map[int][]string{}, states: map[int]State{}, lost: map[int][]string{}, reserved: map[string][]string{}}
 	for i, e := range entries {
 		l.byRole[e.Role()] = i
 		l.entry(i, e)
 		l.names(i, e.Name())
 		for _, path := range e.Paths {
-			l.paths.take(e.Name(), e.Name(), path, true)
+			l.paths.take(e.Name(), e.named(), path, true)
 		}
 	}
 	return l
@@ -159,7 +161,7 @@ func (l *Linter) Against(d *tufmeta.Delegations, goes func(role string) bool) {
 		if goes(x.Name) {
 			continue
 		}
-		of := Delegation{Role: x.Name, Threshold: x.Threshold, Paths: x.Paths}
+		of := Delegation{Role: x.Name, Threshold: x.Threshold, Paths: x.Paths, Prefixes: x.Prefixes}
 		for _, id := range x.KeyIDs {
 			fingerprint := ""
 			if key := d.Keys[id]; key != nil {
@@ -180,12 +182,12 @@ func (l *Linter) Claimed(d Delegation) {
 	}
 	if i, listed := l.byRole[d.Role]; listed {
 		if _, before := l.states[i]; !before { // clients look at the first of a name
-			l.states[i] = l.state(i, d)
+			l.states[i], l.lost[i] = l.state(i, d), l.entries[i].loses(d)
 		}
 		return // what it has now is replaced
 	}
 	for _, path := range d.Paths {
-		l.paths.take(who, name, path, false)
+		l.paths.take(who, anySpelling(name), path, false)
 	}
 	for _, fingerprint := range d.Keys {
 		if s := l.byKey[fingerprint]; s != nil {
@@ -229,6 +231,7 @@ func (l *Linter) Results() []check.Result {
 		if l.states[i] == Changed {
 			results = append(results, check.New("PROJECT-CLAIMED", name, "%s delegates to it with other keys, or another threshold", tufmeta.Printable(l.role)))
 		}
+		results = append(results, l.moved(i, tufmeta.Printable(l.role))...)
 		if other := l.alike[i]; other != "" {
 			results = append(results, check.New("PROJECT-CONFUSABLE", name, "its name looks like %s", other))
 		}

@@ -145,7 +145,7 @@ func TestClaimed(t *testing.T) {
 	more := have
 	more.Keys = append(slices.Clone(have.Keys), other.Keys...)
 	moved := have
-	moved.Paths = []string{"requests/*", "simple/requests/index.html"}
+	moved.Paths = []string{"requests/*", "simple/requests/index.html"} // and has what it had
 	for name, row := range map[string]struct {
 		listed projects.Entry
 		state  projects.State
