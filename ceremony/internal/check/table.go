@@ -100,7 +100,7 @@ var Table = []Check{
 		Means: "One public key is for several projects: whoever steals it has all of them.",
 		Do:    "ask whether they have the same developers; then it is their own affair, and may be waived"},
 	{ID: "PROJECT-KEY-ROLE", Draft: Refusal, Published: Finding, Waiver: `the project`,
-		Means: "A project's key is one that signs something else in the repository: a holder's, or one that a machine has.",
+		Means: "A project's key is one that signs something else: a holder's or a machine's, one that the trusted root lists, that of a delegated role which is no project of this role, or one in a root of another repository.",
 		Do:    "ask the holder how it came into the list, and have the project's developers make a key of their own"},
 	{ID: "PROJECT-PATHS", Draft: Refusal, Published: Finding, Waiver: `the project, the form of its paths, or two forms, as the finding names them`,
 		Means: "Paths are not one project's alone: no part of a path is the project's name; or the name is only how a part begins, and a longer name begins so too; or paths of two forms match the same file. Of two projects that have a path clients ask only the first.",

@@ -16,6 +16,7 @@ import (
 
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/projects"
+	"tufceremony/ceremony/internal/tufmeta"
 )
 
 // found lists what a linter finds, one line each.
@@ -259,4 +260,25 @@ func names(from, n int) []string {
 		all = append(all, name)
 	}
 	return all
+}
+
+// A project that goes leaves its paths, and neither its name nor its keys.
+func TestWithdrawn(t *testing.T) {
+	old := entry(t, "pillow")
+	key, err := old.Keys[0].Public()
+	must(t, err)
+	d := &tufmeta.Delegations{Keys: map[string]*tufmeta.Key{key.ID: key}, Roles: []tufmeta.Delegated{
+		{Role: tufmeta.Role{KeyIDs: []string{key.ID}, Threshold: 1}, Name: old.Role(), Paths: []string{"*/pil1ow/*"}},
+	}}
+	alike := entry(t, "pil1ow")
+	alike.Keys = []projects.Key{listed(t, "pil1ow", ed("pillow"))}
+	alike.Paths = []string{"p/pil1ow/*"}
+	for role, want := range map[string][]string{
+		"project.pillow": {"finding: PROJECT-KEY-SHARED, ", "refusal: PROJECT-CONFUSABLE, pil1ow: its name looks like pillow, which claimed has"},
+		"nothing":        {"finding: PROJECT-KEY-SHARED, ", "refusal: PROJECT-CONFUSABLE, pil1ow: ", "refusal: PROJECT-PATHS, */pil1ow/* and p/{project}/*: "},
+	} {
+		l := lint(alike)
+		l.Against(d, func(name string) bool { return name == role })
+		t.Run(role, func(t *testing.T) { wants(t, l, want...) })
+	}
 }
