@@ -19,7 +19,8 @@ import (
 // byte, and names the repositories in the plan: those that were named here, and
 // those of an earlier plan to whose keys something is delegated. Each chain is
 // checked at once; from where on it is believed an earlier plan says, else it is
-// the lowest root, and people say where they have it from.
+// the lowest root, and people say where they have it from. It ends with the newest
+// that is here, and never before the one with which an earlier plan's ends.
 func takeExternals(p *plan.Plan, files folder.Files, named []string, known *plan.Plan, had folder.Files, old map[string]*tufmeta.Targets, now time.Time) (advice []string, err error) {
 	given, order, err := readExternals(named)
 	if err != nil {
@@ -66,6 +67,7 @@ func takeExternal(p *plan.Plan, files folder.Files, x plan.External, given []ins
 	if x.Root != 0 && x.Root != first {
 		return nil, hint(fmt.Errorf("reading the roots of %q: root %d is older than root %d, which the earlier plan believes", x.Name, first, x.Root), "leave it out, or leave --roster out and say anew what is believed")
 	}
+	last := roots.Last().Root
 	contents := map[string][]byte{}
 	for _, f := range given {
 		contents[f.Name] = f.Data
@@ -77,9 +79,26 @@ func takeExternal(p *plan.Plan, files folder.Files, x plan.External, given []ins
 		x.Root, x.SHA256 = first, tufmeta.Digest(contents[roots.Links[0].Name])
 		advice = append(advice, fmt.Sprintf("The chain of %s is believed from its root %d on. Compare the SHA-256 that the plan has of that file with where it comes from, and write into the plan where that is: source.", x.Name, first))
 	}
+	if err := longer(x, roots, contents); err != nil {
+		return nil, err
+	}
+	x.NewestRoot, x.NewestSHA256 = last.Version, tufmeta.Digest(contents[roots.Last().Name])
 	p.Externals = append(p.Externals, x)
-	last := roots.Last().Root
 	return append(advice, fmt.Sprintf("Of %s: root %d is the newest that was given, and gives targets %d of %d keys. `external: %s` in a delegation asks for them.", x.Name, last.Version, thresholdOf(last), len(inspect.Fingerprints(last, "targets")), x.Name)), nil
+}
+
+// longer wants the chain to have the root with which the earlier plan's ends: who
+// leaves it out goes back to keys that were rotated away.
+func longer(x plan.External, roots *inspect.Roots, contents map[string][]byte) error {
+	if x.NewestRoot == 0 {
+		return nil
+	}
+	for _, l := range roots.Links {
+		if l.Root.Version == x.NewestRoot && tufmeta.Digest(contents[l.Name]) == x.NewestSHA256 {
+			return nil
+		}
+	}
+	return hint(fmt.Errorf("reading the roots of %q: root %d, the newest in the earlier plan, is not among them, or is another: EXTERNAL-CHAIN", x.Name, x.NewestRoot), "the earlier ceremony's folder was changed, or files of it are missing: take its bundle, or leave --roster out and say anew what is believed")
 }
 
 func thresholdOf(root *tufmeta.Root) int {

@@ -181,13 +181,14 @@ func promoted(now time.Time, o promoteOptions) (*promotion, error) {
 	}
 	plan.CarryPolicy(p.plan, known, had, p.files)
 	carryClaims(p.plan, known, had, p.files)
-	return p, p.judge(o, old[role], role, by, now.AddDate(1, 0, 0))
+	return p, p.judge(o, review.Trusted{Root: root, Targets: old}, role, by, now.AddDate(1, 0, 0))
 }
 
 // judge writes the section of the role, takes the list into the folder, and
 // looks at it.
-func (p *promotion) judge(o promoteOptions, before *tufmeta.Targets, role string, by []tufmeta.Delegator, expires time.Time) error {
+func (p *promotion) judge(o promoteOptions, trusted review.Trusted, role string, by []tufmeta.Delegator, expires time.Time) error {
 	p.section = &plan.TargetsPlan{Version: 1, Expires: expires, Withdraw: o.withdraw}
+	before := trusted.Targets[role]
 	if before == nil {
 		before = &tufmeta.Targets{}
 	}
@@ -216,7 +217,7 @@ func (p *promotion) judge(o promoteOptions, before *tufmeta.Targets, role string
 		return err
 	}
 	p.plan.Roster.LoadKeysThere(p.files)
-	p.linter = review.Projects(p.plan, p.section, before.Delegations)
+	p.linter = review.Projects(p.plan, p.section, trusted)
 	p.results = check.Draft.Weigh(p.linter.Results())
 	return nil
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/youmark/pkcs8"
 
-	"tufceremony/ceremony/internal/bundle"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/publish"
 	"tufceremony/ceremony/internal/tufmeta"
@@ -56,15 +55,19 @@ func runPublish(env *environment, file, dir string, o publishOptions) error {
 	if err != nil {
 		return hint(err, "publish trusts nothing else; `ceremony inspect` looks at its roots")
 	}
+	files, _, err := readBundle(file) // once: what is approved is what is published
+	if err != nil {
+		return err
+	}
 	trusted := repository.Root
 	if trusted == nil {
-		if trusted, err = firstRoot(env, file, dir, o.event); err != nil {
+		if trusted, err = firstRoot(env, files, dir, o.event); err != nil {
 			return err
 		}
 	}
-	verified, _, err := verifyBundle(file, trusted, now)
+	verified, err := verify.Files(files, trusted, now)
 	if err != nil {
-		return equivocates(repository, file, err)
+		return equivocates(repository, files, refusedHint(err))
 	}
 	if err := publish.Admits(repository, verified); err != nil {
 		return err
@@ -84,7 +87,9 @@ func runPublish(env *environment, file, dir string, o publishOptions) error {
 		return hint(err, "run the same command again: it goes on where it stopped")
 	}
 	printPublished(env.out, p, dir, options.Online != nil)
-	if facts, _ := verified.Facts(); standbyOf(facts.Report.Plan) != "" {
+	facts, _ := verified.Facts()
+	printUnasked(env.out, facts)
+	if standbyOf(facts.Report.Plan) != "" {
 		wrapTo(env.out, "", "", fmt.Sprintf("It was a standby revocation. All others for root %d are dead now: clients have this one. Destroy them, and plan a rotation, at which new ones are made.", facts.Report.Plan.Root.Version))
 	}
 	return nil
@@ -100,15 +105,7 @@ func refusedToPublish(err error) error {
 }
 
 // equivocates gives the graver reason to refuse a bundle, where there is one.
-func equivocates(r *publish.Repository, file string, refused error) error {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return refused
-	}
-	files, err := bundle.Decode(data)
-	if err != nil {
-		return refused
-	}
+func equivocates(r *publish.Repository, files folder.Files, refused error) error {
 	if err := publish.Equivocates(r, files); err != nil {
 		return err
 	}
@@ -118,21 +115,14 @@ func equivocates(r *publish.Repository, file string, refused error) error {
 // firstRoot takes the first root of a new repository from a genesis bundle, on
 // the word of somebody who was at the ceremony. All of the event ID is wanted:
 // whoever hands in a bundle of their own can make its first words be any.
-func firstRoot(env *environment, file, dir, id string) ([]byte, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("reading the bundle: %w", err)
-	}
-	files, err := bundle.Decode(data)
-	if err != nil {
-		return nil, hint(fmt.Errorf("%q: %w", file, err), bundleHint)
-	}
+func firstRoot(env *environment, files folder.Files, dir, id string) ([]byte, error) {
 	root, ok := files[folder.Metadata+"/1.root.json"]
 	if !ok {
 		return nil, hint(errors.New("publishing: the repository has no root.json to trust, and the bundle is no genesis"),
 			"put the root that your clients ship with into the repository as root.json, and the roots that follow it into metadata/")
 	}
 	if id == "" {
+		var err error
 		id, err = env.ask.Line(fmt.Sprintf("Repository %q is new: it trusts nothing yet. Type the event ID,\nall 64 digits, from the minutes of the ceremony: ", dir))
 		if err != nil {
 			return nil, hint(err, "publish at a terminal, or give --event ID")

@@ -103,6 +103,7 @@ func runSeal(env *environment, dir, output string) error {
 			fmt.Fprintf(env.out, "  %s under %s: %d valid signatures, %d needed\n", r.Version, c.Whose(), len(c.Signers), c.Threshold)
 		}
 	}
+	printUnasked(env.out, facts)
 	fmt.Fprintln(env.out, "  SHA-256 of the bundle:")
 	printDigest(env.out, tufmeta.Digest(data))
 	wrapTo(env.out, "Next: ", "      ", fmt.Sprintf("write the SHA-256 into the minutes; then ceremony publish %s REPOSITORY", output))

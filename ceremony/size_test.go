@@ -60,6 +60,9 @@ func TestManyTargets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if shown, status, _ := measured(t, r, nil, "verify", "../many.bundle", "--trusted-root", "../repository/root.json"); status != done || !strings.Contains(shown, "go-tuf agrees; it was not asked about 2.targets: files of more than 5,000,000 bytes are too large for it") {
+		t.Errorf("exit status %d, %s", status, shown)
+	}
 	if info, err := os.Stat(filepath.Join(r.dir, "repository", "metadata", "2.targets.json")); err != nil || info.Size() < 8<<20 {
 		t.Fatal("the file is one that is held in memory", err)
 	}
@@ -77,6 +80,39 @@ func TestManyTargets(t *testing.T) {
 				t.Errorf("it trusts %+v, and %+v is published", got, want)
 			}
 		})
+	}
+}
+
+// A large file whose members are not sorted may be the newest that clients have: it
+// is in the way of an older one, and is not passed over.
+func TestUnsortedAtSize(t *testing.T) {
+	r := manyTargets(t)
+	for _, err := range []error{
+		r.hold("many", []string{"holder-1", "holder-2"}),
+		r.types("publisher", "publish", "../many.bundle", "../repository", "--online-key", "online.pem"),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(r.dir, "repository", "metadata", "2.targets.json")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte("packages/000007/file-7.tar.gz")))
+	unsorted := bytes.Replace(data, []byte(`{"hashes":{"sha256":"`+sum+`"},"length":7}`), []byte(`{"length":7,"hashes":{"sha256":"`+sum+`"}}`), 1)
+	if bytes.Equal(data, unsorted) {
+		t.Fatal("the target is not there")
+	}
+	put(t, file, func(w io.Writer) error { _, err := w.Write(unsorted); return err })
+	before := listed(t, filepath.Join(r.dir, "repository"))
+	screen, status, _ := measured(t, r, nil, "publish", "../genesis.bundle", "../repository")
+	if status != refused || !strings.Contains(screen, "reading metadata/2.targets.json: ") || !strings.Contains(screen, "is out of order") {
+		t.Errorf("exit status %d, %s", status, tail(screen))
+	}
+	if after := listed(t, filepath.Join(r.dir, "repository")); !slices.Equal(before, after) {
+		t.Error("the repository has changed")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"tufceremony/ceremony/internal/bundle"
 	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/spool"
@@ -74,14 +75,23 @@ func judgeAt(env *environment, at string) (time.Time, error) {
 // bundleHint is what to do about a file that is no bundle, or no longer one.
 const bundleHint = "get the bundle again from where it was sealed, and compare its SHA-256 with the one that was read aloud"
 
-func verifyBundle(file string, trusted []byte, at time.Time) (verify.Verified, []byte, error) {
+// readBundle reads a bundle once, and gives what is in it and its bytes.
+func readBundle(file string) (folder.Files, []byte, error) {
 	data, err := spool.ReadFile(file)
 	if err != nil {
-		return verify.Verified{}, nil, hint(fmt.Errorf("reading the bundle: %w", err), "name the file that `ceremony seal` wrote")
+		return nil, nil, hint(fmt.Errorf("reading the bundle: %w", err), "name the file that `ceremony seal` wrote")
 	}
 	files, err := bundle.Decode(data)
 	if err != nil {
-		return verify.Verified{}, nil, hint(fmt.Errorf("%q: %w", file, err), bundleHint)
+		return nil, nil, hint(fmt.Errorf("%q: %w", file, err), bundleHint)
+	}
+	return files, data, nil
+}
+
+func verifyBundle(file string, trusted []byte, at time.Time) (verify.Verified, []byte, error) {
+	files, data, err := readBundle(file)
+	if err != nil {
+		return verify.Verified{}, nil, err
 	}
 	verified, err := verify.Files(files, trusted, at)
 	return verified, data, refusedHint(err)
@@ -154,11 +164,22 @@ func opinion(f *verify.Facts) string {
 	if len(f.Unasked) == 0 {
 		return "go-tuf agrees."
 	}
-	var large []string
-	for _, v := range f.Unasked {
-		large = append(large, tufmeta.Printable(v.String()))
+	return fmt.Sprintf("go-tuf agrees; it was not asked about %s: files of more than 5,000,000 bytes are too large for it, and with them what they delegate to.", strings.Join(unasked(f), ", "))
+}
+
+// printUnasked tells those who act on a verification what go-tuf was not asked.
+func printUnasked(w io.Writer, f *verify.Facts) {
+	if len(f.Unasked) > 0 {
+		wrapTo(w, "Second opinion: ", "  ", opinion(f))
 	}
-	return fmt.Sprintf("go-tuf agrees; it was not asked about %s, which is too large for it.", strings.Join(large, ", "))
+}
+
+func unasked(f *verify.Facts) []string {
+	names := []string{}
+	for _, v := range f.Unasked {
+		names = append(names, tufmeta.Printable(v.String()))
+	}
+	return names
 }
 
 // obtained is what else is only stated where keys are imported.
@@ -224,7 +245,8 @@ func proofJSON(f *verify.Facts, data []byte) any {
 		Once       []onceJSON        `json:"one_time,omitempty"`
 		Externals  []reportExternal  `json:"externals,omitempty"`
 		Supersedes []plan.Superseded `json:"supersedes,omitempty"`
+		Unasked    []string          `json:"unasked"`
 		Event      string            `json:"event"`
 		SHA256     string            `json:"sha256"`
-	}{string(f.Report.Plan.Kind), f.Report.Plan.Rehearsal, f.Chain, roles, devicesJSON(f.Report.Devices), onceOf(f.Report.Once), externalsJSON(f.Report.Externals), f.Report.Plan.Supersedes, f.Report.Event.String(), tufmeta.Digest(data)}
+	}{string(f.Report.Plan.Kind), f.Report.Plan.Rehearsal, f.Chain, roles, devicesJSON(f.Report.Devices), onceOf(f.Report.Once), externalsJSON(f.Report.Externals), f.Report.Plan.Supersedes, unasked(f), f.Report.Event.String(), tufmeta.Digest(data)}
 }

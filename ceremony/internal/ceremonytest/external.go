@@ -118,7 +118,8 @@ func ExternalPlan(t testing.TB, roots ...OtherRoot) *plan.Plan {
 	t.Helper()
 	p := GenesisPlan()
 	p.Kind, p.Root = plan.Targets, nil
-	p.Externals = []plan.External{{Name: "theirs", Root: roots[0].Version, SHA256: tufmeta.Digest(roots[0].File(t)), Source: "their web page, read over two networks"}}
+	first, last := roots[0], roots[len(roots)-1]
+	p.Externals = []plan.External{{Name: "theirs", Root: first.Version, SHA256: tufmeta.Digest(first.File(t)), NewestRoot: last.Version, NewestSHA256: tufmeta.Digest(last.File(t)), Source: "their web page, read over two networks"}}
 	p.Targets = &plan.TargetsPlan{Version: 2, Expires: p.Targets.Expires, Delegations: &plan.Delegations{Roles: []plan.Delegation{
 		{Name: "theirs", External: "theirs", Paths: []string{"theirs/*"}, Terminating: true},
 	}}}

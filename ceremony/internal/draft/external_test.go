@@ -60,8 +60,11 @@ func TestImportRefuses(t *testing.T) {
 		change func(s object)
 	}{
 		"a scheme that nobody knows": {`cannot be listed: scheme "other" of key type "ecdsa" is not known`, func(s object) { s["keys"].(object)[id].(object)["scheme"] = "other" }},
-		"a key that is not there":    {"the role names it, and it is not among the keys", func(s object) { delete(s["keys"].(object), id) }},
-		"no targets":                 {`importing the keys of "theirs": its root 1 has no role targets`, func(s object) { delete(s["roles"].(object), "targets") }},
+		"a key for which anybody signs": {"cannot be listed: an Ed25519 key of small order is too weak", func(s object) {
+			s["keys"].(object)[id] = object{"keytype": "ed25519", "scheme": "ed25519", "keyval": object{"public": "01" + strings.Repeat("00", 31)}}
+		}},
+		"a key that is not there": {"the role names it, and it is not among the keys", func(s object) { delete(s["keys"].(object), id) }},
+		"no targets":              {`importing the keys of "theirs": its root 1 has no role targets`, func(s object) { delete(s["roles"].(object), "targets") }},
 	} {
 		c := ceremonytest.External(t, ceremonytest.OtherRoot{Version: 1, Change: row.change})
 		p, err := plan.Parse(c.Files[folder.Plan])

@@ -204,8 +204,9 @@ func stays(before map[string]any, x plan.Delegation) map[string]any {
 			break
 		}
 	}
-	delete(out, "paths")
-	delete(out, "path_hash_prefixes")
+	for _, planned := range []string{"name", "keyids", "threshold", "paths", "path_hash_prefixes", "terminating", "bit_length", "name_prefix"} {
+		delete(out, planned)
+	}
 	return out
 }
 

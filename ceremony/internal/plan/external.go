@@ -16,19 +16,29 @@ import (
 // keys: they are imported from that root, and nobody types them.
 
 // External is another repository. Its roots lie in external/NAME; the first of
-// them is believed because people say so, and leads to the newest.
+// them is believed because people say so, and leads to the newest. That one stands
+// in the plan too: a chain that is cut short is a chain still, and ends with keys
+// that were rotated away.
 type External struct {
-	Name   string
-	Root   int64  // the version of the first
-	SHA256 string // of the first root's file, in lower-case hex
-	Source string // where that file was obtained, in people's words
+	Name         string
+	Root         int64  // the version of the first
+	SHA256       string // of the first root's file, in lower-case hex
+	NewestRoot   int64  // the version of the last, whose keys are imported
+	NewestSHA256 string // of the last root's file, in lower-case hex
+	Source       string // where the first file was obtained, in people's words
 }
 
 type external struct {
-	Name   string `yaml:"name"`
+	Name   string   `yaml:"name"`
+	Root   whole    `yaml:"root"`
+	SHA256 string   `yaml:"sha256"`
+	Newest rootFile `yaml:"newest"`
+	Source string   `yaml:"source"`
+}
+
+type rootFile struct {
 	Root   whole  `yaml:"root"`
 	SHA256 string `yaml:"sha256"`
-	Source string `yaml:"source"`
 }
 
 // maxExternal is how many bytes a root may have for any client to take it.
@@ -53,9 +63,11 @@ func (v *validator) readExternals(f *file, p *Plan) {
 		v.want(!v.externals[x.Name], at+".name", fmt.Sprintf("is %q, which stands twice", x.Name), "name each other repository once")
 		v.want(x.Root >= 1, at+".root", fmt.Sprintf("is %d", x.Root), "write the version of its first root in external/"+x.Name)
 		v.want(sha256hex.MatchString(x.SHA256), at+".sha256", fmt.Sprintf("is %q", x.SHA256), "write what sha256sum prints of that root's file, 64 digits in lower case, in quotes")
+		v.want(x.Newest.Root >= max(x.Root, 1), at+".newest.root", fmt.Sprintf("is %d, and the first root is %d", x.Newest.Root, x.Root), "write the version of the newest root in external/"+x.Name+", whose keys are imported; `ceremony init --external NAME=FILE` does")
+		v.want(sha256hex.MatchString(x.Newest.SHA256), at+".newest.sha256", fmt.Sprintf("is %q", x.Newest.SHA256), "write what sha256sum prints of the newest root's file, 64 digits in lower case, in quotes")
 		v.want(len(strings.Fields(x.Source)) >= 3 && externalSource.MatchString(x.Source) && !tufmeta.Padded(x.Source), at+".source", fmt.Sprintf("is %q", x.Source), "write where that root was obtained and how it was compared, in three words or more, so that it stands up when it is read aloud")
 		v.externals[x.Name] = true
-		p.Externals = append(p.Externals, External{x.Name, int64(x.Root), x.SHA256, x.Source})
+		p.Externals = append(p.Externals, External{x.Name, int64(x.Root), x.SHA256, int64(x.Newest.Root), x.Newest.SHA256, x.Source})
 	}
 }
 
@@ -162,6 +174,7 @@ func (w *writer) externals(given []External) {
 		w.line("  - name: %s", named(x.Name))
 		w.line("    root: %d  # from which on its chain in external/%s is believed", x.Root, x.Name)
 		w.line("    sha256: %s  # of that root's file", quoted(x.SHA256))
+		w.line("    newest: {root: %d, sha256: %s}  # the last of the chain, whose keys are imported", x.NewestRoot, quoted(x.NewestSHA256))
 		if x.Source == "" {
 			w.line("    source: \"\"  # decide: where that file was obtained, and how it was compared")
 		} else {

@@ -32,9 +32,10 @@ func TestExternalText(t *testing.T) {
 
 // In each row, text of a good plan is replaced once.
 func TestExternalRefuses(t *testing.T) {
-	good := string(ceremonytest.ExternalPlan(t, theirFirst).Text())
+	theirLast := ceremonytest.OtherRoot{Version: 5}
+	good := string(ceremonytest.ExternalPlan(t, theirFirst, theirLast).Text())
 	const external, source = "      external: theirs", `"their web page, read over two networks"`
-	digest := tufmeta.Digest(theirFirst.File(t))
+	digest, last := tufmeta.Digest(theirFirst.File(t)), tufmeta.Digest(theirLast.File(t))
 	for _, row := range []struct{ name, old, new, field, problem string }{
 		{"no source", source, `""`, "externals[0].source", `is ""`},
 		{"a source in a word", source, `"web"`, "externals[0].source", `is "web"`},
@@ -42,6 +43,9 @@ func TestExternalRefuses(t *testing.T) {
 		{"no digest", `"` + digest + `"`, `""`, "externals[0].sha256", `is ""`},
 		{"a digest in capitals", digest, strings.ToUpper(digest), "externals[0].sha256", "is "},
 		{"root 0", "root: 3", "root: 0", "externals[0].root", "is 0"},
+		{"no newest root", "    newest: {root: 5, sha256: \"" + last + "\"}", "", "externals[0].newest.root", "is 0, and the first root is 3"},
+		{"a newest root before the first", "newest: {root: 5", "newest: {root: 2", "externals[0].newest.root", "is 2, and the first root is 3"},
+		{"no digest of the newest", `"` + last + `"`, `""`, "externals[0].newest.sha256", `is ""`},
 		{"a name in capitals", "- name: theirs\n    root", "- name: Theirs\n    root", "externals[0].name", `is "Theirs"`},
 		{"a name of Windows", "- name: theirs\n    root", "- name: con\n    root", "externals[0].name", `is "con"`},
 		{"a name with a slash", "- name: theirs\n    root", "- name: \"a/b\"\n    root", "externals[0].name", `is "a/b"`},

@@ -24,10 +24,11 @@ type Linter struct {
 	byKey    map[string]*shared // by fingerprint
 	looks    map[string]int     // by lookalike: place of the first
 	slips    slips
-	alike    map[int]string      // what a project of the list looks like
-	nearby   map[int][]string    // and what it is near to
-	states   map[int]State       // of those that the role has
-	reserved map[string][]string // by fingerprint: what else the key signs
+	alike    map[int]string    // what a project of the list looks like
+	nearby   map[int][]string  // and what it is near to
+	states   map[int]State     // of those that the role has
+	lost     map[int][]string  // what they have there, and not by the list
+	reserved map[string]string // by fingerprint: what else the key signs
 }
 
 // State is how a project of the list stands to what the role delegates.
@@ -57,13 +58,14 @@ func (s *shared) add(project string) {
 }
 
 // Delegation is one that the role has: the delegated role, the fingerprints of
-// its keys, its threshold and paths. The fingerprint of a key that is not in the
+// its keys, its threshold, and paths or the prefixes of their hashes. The fingerprint of a key that is not in the
 // list may be left empty.
 type Delegation struct {
 	Role      string
 	Keys      []string
 	Threshold int
 	Paths     []string
+	Prefixes  []string
 }
 
 // NewLinter begins with the list: a repository's, by the name that its plans
@@ -71,13 +73,13 @@ type Delegation struct {
 func NewLinter(repository, role string, entries []Entry) *Linter {
 	l := &Linter{repository: repository, role: role, entries: entries, keys: make([][]string, len(entries)),
 		byRole: map[string]int{}, byKey: map[string]*shared{}, looks: map[string]int{},
-		alike: map[int]string{}, nearby: map[int][]string{}, states: map[int]State{}, reserved: map[string][]string{}}
+		alike: map[int]string{}, nearby: map[int][]string{}, states: map[int]State{}, lost: map[int][]string{}, reserved: map[string]string{}}
 	for i, e := range entries {
 		l.byRole[e.Role()] = i
 		l.entry(i, e)
 		l.names(i, e.Name())
 		for _, path := range e.Paths {
-			l.paths.take(e.Name(), e.Name(), path, true)
+			l.paths.take(e.Name(), e.named(), path, true)
 		}
 	}
 	return l
@@ -88,9 +90,11 @@ func (l *Linter) say(id, subject, format string, args ...any) {
 }
 
 // Reserve says that a public key signs something else in the repository, in
-// words: a list must not have it.
+// words: a list must not have it. What was said first of a key is shown.
 func (l *Linter) Reserve(fingerprint, what string) {
-	l.reserved[fingerprint] = append(l.reserved[fingerprint], what)
+	if l.reserved[fingerprint] == "" && l.byKey[fingerprint] != nil {
+		l.reserved[fingerprint] = what
+	}
 }
 
 // entry judges the keys of a project, and their proofs.
@@ -151,21 +155,23 @@ func (l *Linter) slip(i int, other string) {
 	}
 }
 
-// Against shows the linter all that the role delegates, which may be nil, but for
-// roles that go.
+// Against shows the linter all that the role delegates, which may be nil. Of roles
+// that go the paths become free, and nothing else: clients have known the name and
+// the keys, and go on mixing them up.
 func (l *Linter) Against(d *tufmeta.Delegations, goes func(role string) bool) {
 	for i := range d.All() {
 		x := &d.Roles[i]
-		if goes(x.Name) {
-			continue
-		}
-		of := Delegation{Role: x.Name, Threshold: x.Threshold, Paths: x.Paths}
+		of := Delegation{Role: x.Name, Threshold: x.Threshold, Paths: x.Paths, Prefixes: x.Prefixes}
 		for _, id := range x.KeyIDs {
 			fingerprint := ""
 			if key := d.Keys[id]; key != nil {
 				fingerprint = key.Fingerprint()
 			}
 			of.Keys = append(of.Keys, fingerprint)
+		}
+		if goes(x.Name) {
+			l.compare(of, nameOf(x.Name, x.Paths))
+			continue
 		}
 		l.Claimed(of)
 	}
@@ -174,22 +180,35 @@ func (l *Linter) Against(d *tufmeta.Delegations, goes func(role string) bool) {
 // Claimed shows the linter one delegation of the role. Each is shown once.
 func (l *Linter) Claimed(d Delegation) {
 	name := nameOf(d.Role, d.Paths)
-	who := name
-	if name == "" {
-		who = "role " + tufmeta.Printable(d.Role)
-	}
 	if i, listed := l.byRole[d.Role]; listed {
 		if _, before := l.states[i]; !before { // clients look at the first of a name
-			l.states[i] = l.state(i, d)
+			l.states[i], l.lost[i] = l.state(i, d), l.entries[i].loses(d)
 		}
 		return // what it has now is replaced
 	}
 	for _, path := range d.Paths {
-		l.paths.take(who, name, path, false)
+		l.paths.take(who(d, name), anySpelling(name), path, false)
 	}
+	l.compare(d, name)
+}
+
+// who is a delegation in words.
+func who(d Delegation, name string) string {
+	if name == "" {
+		return "role " + tufmeta.Printable(d.Role)
+	}
+	return name
+}
+
+// compare looks for a delegation's keys and its project's name in the list. What
+// is no project's is a role like any other, and has its keys for itself.
+func (l *Linter) compare(d Delegation, name string) {
 	for _, fingerprint := range d.Keys {
 		if s := l.byKey[fingerprint]; s != nil {
-			s.add(who)
+			s.add(who(d, name))
+		}
+		if !strings.HasPrefix(d.Role, rolePrefix) {
+			l.Reserve(fingerprint, who(d, name))
 		}
 	}
 	if name != "" {
@@ -229,6 +248,7 @@ func (l *Linter) Results() []check.Result {
 		if l.states[i] == Changed {
 			results = append(results, check.New("PROJECT-CLAIMED", name, "%s delegates to it with other keys, or another threshold", tufmeta.Printable(l.role)))
 		}
+		results = append(results, l.moved(i, tufmeta.Printable(l.role))...)
 		if other := l.alike[i]; other != "" {
 			results = append(results, check.New("PROJECT-CONFUSABLE", name, "its name looks like %s", other))
 		}
@@ -236,8 +256,8 @@ func (l *Linter) Results() []check.Result {
 			results = append(results, check.New("PROJECT-NEAR", name, "one letter from %s", few(near)))
 		}
 		for _, fingerprint := range l.keys[i] {
-			if what := l.reserved[fingerprint]; len(what) > 0 {
-				results = append(results, check.New("PROJECT-KEY-ROLE", name, "its key also signs as %s", strings.Join(what, " and ")))
+			if what := l.reserved[fingerprint]; what != "" {
+				results = append(results, check.New("PROJECT-KEY-ROLE", name, "its key also signs as %s", what))
 			}
 		}
 	}

@@ -2,9 +2,12 @@ package projects_test
 
 import (
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +16,7 @@ import (
 
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/projects"
+	"tufceremony/ceremony/internal/tufmeta"
 )
 
 // found lists what a linter finds, one line each.
@@ -91,6 +95,12 @@ func TestKinds(t *testing.T) {
 	wants(t, lint(with(projects.Key{PEM: listed(t, "requests", p521).PEM})), "refusal: KEY-TYPE, requests: keys[0]: it is an ECDSA key on P-521")
 	wants(t, lint(with(projects.Key{PEM: "nothing"})), "refusal: KEY-TYPE, requests: keys[0]: reading a public key")
 	wants(t, lint(with(projects.Key{PEM: listed(t, "requests", rsa1024).PEM})), "refusal: KEY-WEAK, requests: keys[0]: an RSA key of 1024 bits")
+	neutral := make(ed25519.PublicKey, ed25519.PublicKeySize) // for which anybody signs anything
+	neutral[0] = 1
+	der, err := x509.MarshalPKIXPublicKey(neutral)
+	must(t, err)
+	forged := projects.Key{PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), Proof: append(slices.Clone(neutral), make([]byte, 32)...)}
+	wants(t, lint(with(forged)), "refusal: KEY-WEAK, requests: keys[0]: an Ed25519 key of small order")
 }
 
 func must(t *testing.T, err error) {
@@ -136,7 +146,7 @@ func TestClaimed(t *testing.T) {
 	more := have
 	more.Keys = append(slices.Clone(have.Keys), other.Keys...)
 	moved := have
-	moved.Paths = []string{"requests/*", "simple/requests/index.html"}
+	moved.Paths = []string{"requests/*", "simple/requests/index.html"} // and has what it had
 	for name, row := range map[string]struct {
 		listed projects.Entry
 		state  projects.State
@@ -250,4 +260,25 @@ func names(from, n int) []string {
 		all = append(all, name)
 	}
 	return all
+}
+
+// A project that goes leaves its paths, and neither its name nor its keys.
+func TestWithdrawn(t *testing.T) {
+	old := entry(t, "pillow")
+	key, err := old.Keys[0].Public()
+	must(t, err)
+	d := &tufmeta.Delegations{Keys: map[string]*tufmeta.Key{key.ID: key}, Roles: []tufmeta.Delegated{
+		{Role: tufmeta.Role{KeyIDs: []string{key.ID}, Threshold: 1}, Name: old.Role(), Paths: []string{"*/pil1ow/*"}},
+	}}
+	alike := entry(t, "pil1ow")
+	alike.Keys = []projects.Key{listed(t, "pil1ow", ed("pillow"))}
+	alike.Paths = []string{"p/pil1ow/*"}
+	for role, want := range map[string][]string{
+		"project.pillow": {"finding: PROJECT-KEY-SHARED, ", "refusal: PROJECT-CONFUSABLE, pil1ow: its name looks like pillow, which claimed has"},
+		"nothing":        {"finding: PROJECT-KEY-SHARED, ", "refusal: PROJECT-CONFUSABLE, pil1ow: ", "refusal: PROJECT-PATHS, */pil1ow/* and p/{project}/*: "},
+	} {
+		l := lint(alike)
+		l.Against(d, func(name string) bool { return name == role })
+		t.Run(role, func(t *testing.T) { wants(t, l, want...) })
+	}
 }

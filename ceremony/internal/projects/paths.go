@@ -48,10 +48,10 @@ type pending struct {
 	candidates []string
 }
 
-// take notes the form of a pattern of a project, or of a role that is none (name
-// is empty then).
-func (f *forms) take(who, name, pattern string, fresh bool) {
-	exact, loose := formsOf(name, pattern)
+// take notes the form of a pattern of a project, whose name a part may be, or of a
+// role that is none (nothing is its name then).
+func (f *forms) take(who string, named func(part string) bool, pattern string, fresh bool) {
+	exact, loose := formsOf(named, pattern)
 	switch {
 	case len(exact) == 1:
 		f.put(exact[0], who, form{fresh: fresh})
@@ -84,12 +84,22 @@ func (f *forms) put(text, who string, x form) {
 	}
 }
 
+// named reports whether a part of a path is the project's name: normalised, or as
+// the list has it. Any other spelling is another path, on which nobody's files lie.
+func (e Entry) named() func(part string) bool {
+	name := e.Name()
+	return func(part string) bool { return part == name || part == e.Project }
+}
+
+// anySpelling is named for a project that is delegated to: how its name was
+// written in a list is not known any more.
+func anySpelling(name string) func(part string) bool {
+	return func(part string) bool { return name != "" && Normalise(part) == name }
+}
+
 // formsOf gives the forms of a pattern in which the name is a part of its own,
 // and else the one in which it is how a part begins.
-func formsOf(name, pattern string) (exact []string, loose string) {
-	if name == "" {
-		return nil, ""
-	}
+func formsOf(named func(part string) bool, pattern string) (exact []string, loose string) {
 	parts := strings.Split(pattern, "/")
 	with := func(i int, text string) string {
 		changed := slices.Clone(parts)
@@ -97,11 +107,11 @@ func formsOf(name, pattern string) (exact []string, loose string) {
 		return strings.Join(changed, "/")
 	}
 	for i, part := range parts {
-		if Normalise(part) == name {
+		if named(part) {
 			exact = append(exact, with(i, hole))
 		}
 		head := part[:strings.IndexAny(part+"*", "*?")]
-		if rest := strings.TrimRight(head, "-_."); loose == "" && rest != part && Normalise(rest) == name {
+		if rest := strings.TrimRight(head, "-_."); loose == "" && rest != part && named(rest) {
 			loose = with(i, hole+part[len(rest):])
 		}
 	}
@@ -223,7 +233,7 @@ func Forms(entries []Entry) []Form {
 	f := &forms{}
 	for _, e := range entries {
 		for _, path := range e.Paths {
-			f.take(e.Name(), e.Name(), path, true)
+			f.take(e.Name(), e.named(), path, true)
 		}
 	}
 	f.settle()

@@ -49,7 +49,8 @@ type Key struct {
 }
 
 // Public reads the key. What it is listed as does not depend on how its PEM is
-// written. Of an RSA key that is too short the error is a tufmeta.ErrWeak.
+// written. Of an RSA key that is too short, or an Ed25519 key of small
+// order, the error is a tufmeta.ErrWeak.
 func (k Key) Public() (*tufmeta.Key, error) {
 	public, err := tufmeta.ParsePEM([]byte(k.PEM))
 	if err != nil {

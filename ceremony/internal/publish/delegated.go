@@ -22,6 +22,9 @@ func (b *builder) delegated() error {
 		if slices.Contains(tufmeta.TopRoles, v.Role) {
 			continue
 		}
+		if err := b.readable(v.Role); err != nil {
+			return err
+		}
 		published := b.publishedBelow(v.Role)
 		if v.Version.Version < published {
 			return check.Refused("VERSION-SEQUENCE", v.Version.String(), "%s %d is published already: the bundle is older", v.Role, published)

@@ -10,6 +10,7 @@ import (
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/spool"
 	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/ceremony/internal/verify"
@@ -165,6 +166,9 @@ func (b *builder) same(name string, published, data []byte) error {
 
 // targets adds the targets metadata of the ceremony, if it signed any.
 func (b *builder) targets() error {
+	if err := b.readable("targets"); err != nil {
+		return err
+	}
 	b.version = b.published()
 	for _, v := range b.facts.Roles {
 		if v.Role != "targets" {
@@ -182,6 +186,21 @@ func (b *builder) targets() error {
 		}
 		b.steps.targets = steps
 		b.version = v.Version.Version
+	}
+	return nil
+}
+
+// readable refuses to go on beside a large file of a role that cannot be read here.
+// Clients may read it, so it may be the newest version: members that are not sorted,
+// and long entries, are no fault of the file. What is small and cannot be read here
+// no client reads.
+func (b *builder) readable(role string) error {
+	for _, name := range slices.Sorted(maps.Keys(b.repo.files)) {
+		if data := b.repo.files[name]; roleOf(name) == role && len(data) > spool.Held {
+			if _, err := stream.ReadEnvelope(data); err != nil {
+				return fmt.Errorf("reading %s/%s: %w", metadata, tufmeta.Printable(name), err)
+			}
+		}
 	}
 	return nil
 }

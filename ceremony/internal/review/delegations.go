@@ -40,7 +40,7 @@ func (r *reviewer) delegationsAsPlanned(v folder.Version, want *plan.Delegations
 	used := map[string]bool{}
 	for i, x := range want.Roles {
 		r.delegationAsPlanned(v, x, have.Keys, have.Roles[i])
-		if !reflect.DeepEqual(unknown(rawDelegation(was, x)), unknown(rawDelegation(now, x))) {
+		if !reflect.DeepEqual(unknown(rawDelegation(was, x)), r.beyondPlan(v, x, rawDelegation(now, x))) {
 			r.say("PLAN-MISMATCH", v.String(), "delegation \"%s\" differs from the trusted %s in more than the plan says", x.Name, v.Role)
 		}
 		for _, id := range have.Roles[i].KeyIDs {
@@ -121,10 +121,29 @@ func rawDelegation(delegations map[string]any, x plan.Delegation) map[string]any
 	return nil
 }
 
-// unknown is what is left of the object of a role without the members that the
-// plan gives.
+// unknown is what is left of the object of a role without the members that a plan
+// gives, whatever form of delegation it was.
 func unknown(role map[string]any) map[string]any {
 	return without(role, true, "name", "keyids", "threshold", "paths", "path_hash_prefixes", "terminating", "bit_length", "name_prefix")
+}
+
+// beyondPlan is what is left of the object of a new role without the members of the
+// form that is planned, each of which must be there. A member of another form would
+// be read by some client, and one that is missing fails in another.
+func (r *reviewer) beyondPlan(v folder.Version, x plan.Delegation, role map[string]any) map[string]any {
+	members := []string{"keyids", "threshold", "name", "terminating", "paths"}
+	switch {
+	case x.Bits > 0:
+		members = []string{"keyids", "threshold", "bit_length", "name_prefix"}
+	case len(x.Prefixes) > 0:
+		members[4] = "path_hash_prefixes"
+	}
+	for _, member := range members {
+		if _, there := role[member]; !there {
+			r.say("PLAN-MISMATCH", v.String(), "delegation \"%s\" has no member %q", x.Name, member)
+		}
+	}
+	return without(role, true, members...)
 }
 
 // shownUnchanged is up to how many delegations those that stay are shown one by

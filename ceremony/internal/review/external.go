@@ -11,13 +11,15 @@ import (
 )
 
 // Keys of another repository are read from its roots in external/, each checked
-// under the one before it, from the one whose SHA-256 stands in the plan. What is
-// delegated to them must be what the newest of these roots says, to the byte.
+// under the one before it, from the one whose SHA-256 stands in the plan, to the one
+// whose SHA-256 stands there as that of the newest. What is delegated to them must be
+// what the newest of these roots says, to the byte.
 
 // External is another repository whose keys the plan imports.
 type External struct {
 	plan.External
 	Words  string                  // the SHA-256 of the first root's file, as the plan has it, in PGP words
+	Until  string                  // and that of the newest
 	Newest *tufmeta.Root           // nil where its roots cannot be read
 	File   Document                // the newest root; its digest is that of the file
 	listed map[string]*tufmeta.Key // those that sign its targets, by fingerprint
@@ -79,7 +81,7 @@ func (r *reviewer) externals() error {
 	for i, named := range r.plan.Externals {
 		x := &r.report.Externals[i]
 		x.External, x.asked, x.listed = named, asked[named.Name], map[string]*tufmeta.Key{}
-		x.Words = tufmeta.DigestWords(named.SHA256)
+		x.Words, x.Until = tufmeta.DigestWords(named.SHA256), tufmeta.DigestWords(named.NewestSHA256)
 		r.foreign.byName[named.Name] = x
 		r.external(x, there[named.Name])
 		r.externalIsOurs(x, ours)
@@ -100,6 +102,12 @@ func (r *reviewer) external(x *External, versions []folder.Version) {
 	} else if digest := tufmeta.Digest(first.Data); digest != x.SHA256 {
 		r.chain(x, "the SHA-256 of root %d, the first, is %s…, and the plan believes %s…", x.Root, digest[:16], x.SHA256[:16])
 	}
+	last := given[len(given)-1]
+	if v := versions[len(versions)-1].Version; v != x.NewestRoot {
+		r.chain(x, "the plan has root %d as the newest, and the last in external/%s is root %d", x.NewestRoot, x.Name, v)
+	} else if digest := tufmeta.Digest(last.Data); digest != x.NewestSHA256 {
+		r.chain(x, "the SHA-256 of root %d, the newest, is %s…, and the plan has %s…", x.NewestRoot, digest[:16], x.NewestSHA256[:16])
+	}
 	roots, err := inspect.Chain(given, r.plan.Closes)
 	if err != nil {
 		r.chain(x, "%v", err)
@@ -118,7 +126,7 @@ func (r *reviewer) external(x *External, versions []folder.Version) {
 		}
 		r.remember(x, l.Root)
 	}
-	r.newest(x, roots.Last(), given[len(given)-1].Data)
+	r.newest(x, roots.Last(), last.Data)
 }
 
 // remember notes whose keys a root names; later roots take the place of earlier

@@ -1,11 +1,13 @@
 package review_test
 
 import (
+	"encoding/hex"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"tufceremony/ceremony/internal/assemble"
 	"tufceremony/ceremony/internal/ceremonytest"
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
@@ -79,6 +81,15 @@ func TestExternalChain(t *testing.T) {
 		{"a file under another number", "external/theirs/3.root.json says that it is root 2", []ceremonytest.OtherRoot{at(1), at(2), at(3)}, func(files folder.Files) {
 			files["external/theirs/2.root.json"], files["external/theirs/3.root.json"] = at(3).File(t), at(2).File(t)
 		}},
+		{"the newest one left out", "the plan has root 2 as the newest, and the last in external/theirs is root 1", []ceremonytest.OtherRoot{at(1), at(2)}, func(files folder.Files) {
+			delete(files, "external/theirs/2.root.json")
+		}},
+		{"a newer one than the plan has", "the plan has root 1 as the newest, and the last in external/theirs is root 2", []ceremonytest.OtherRoot{at(1)}, func(files folder.Files) {
+			files["external/theirs/2.root.json"] = at(2).File(t)
+		}},
+		{"another newest root", "the SHA-256 of root 2, the newest, is ", []ceremonytest.OtherRoot{at(1), at(2)}, func(files folder.Files) {
+			files["external/theirs/2.root.json"] = ceremonytest.OtherRoot{Version: 2, Targets: []string{"theirs-1", "theirs-2"}}.File(t)
+		}},
 		{"one of a rehearsal", "root 1 is of a rehearsal, and this ceremony is not", []ceremonytest.OtherRoot{{Version: 1, Change: func(s object) { s[tufmeta.RehearsalField] = true }}}, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -96,6 +107,38 @@ func TestExternalChain(t *testing.T) {
 	c.Files["external/theirs/1.root.json"] = []byte("{")
 	have := said(t, c)
 	wantLine(t, have, `refusal EXTERNAL-CHAIN, theirs: reading "external/theirs/1.root.json": `)
+}
+
+// Who signs a root with a key for which anybody can sign has signed nothing.
+func TestExternalSmallOrder(t *testing.T) {
+	public := append([]byte{1}, make([]byte, 31)...)
+	weak := object{"keytype": "ed25519", "scheme": "ed25519", "keyval": object{"public": hex.EncodeToString(public)}}
+	id, err := tufmeta.KeyID(weak)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := ceremonytest.OtherRoot{Version: 1, Change: func(s object) {
+		s["keys"].(object)[id] = weak
+		s["roles"].(object)["root"] = object{"keyids": []any{id}, "threshold": int64(1)}
+	}}
+	env, err := tufmeta.ParseEnvelope(root.File(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := tufmeta.Encode(env.Signed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged, err := assemble.Envelope(payload, []tufmeta.Signature{{KeyID: id, Sig: hex.EncodeToString(append(public, make([]byte, 32)...))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := ceremonytest.ExternalPlan(t, root)
+	p.Externals[0].SHA256, p.Externals[0].NewestSHA256 = tufmeta.Digest(forged), tufmeta.Digest(forged)
+	c := ceremonytest.ExternalFrom(t, p, ceremonytest.Trusted(t), root)
+	c.Files["external/theirs/1.root.json"] = forged
+	c.Draft()
+	wantLine(t, said(t, c), "refusal EXTERNAL-CHAIN, theirs: root 1 has 0 valid signatures of its own keys, and 1 are needed")
 }
 
 // What the folder has of other repositories is what the plan names.

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -16,21 +17,75 @@ import (
 // are trusted, the list, and the bytes of the payload. What each of the half a
 // million must be is worked out by name, in one pass.
 
-// Projects judges the list of a role that has these delegations before. Its
-// results are not weighed yet.
-func Projects(p *plan.Plan, t *plan.TargetsPlan, before *tufmeta.Delegations) *projects.Linter {
+// Trusted is what a list of projects is judged against: the root, which may be nil,
+// targets and all roles below it that are trusted, by name, and the roots of other
+// repositories, by theirs.
+type Trusted struct {
+	Root      *tufmeta.Root
+	Targets   map[string]*tufmeta.Targets
+	Externals map[string][]*tufmeta.Root
+}
+
+// Projects judges the list of a role against what is trusted. Its results are not
+// weighed yet.
+func Projects(p *plan.Plan, t *plan.TargetsPlan, trusted Trusted) *projects.Linter {
 	l := projects.NewLinter(p.Repository, t.Name(), t.Claimed())
 	for _, token := range p.Roster.Tokens() {
 		if token.Key != nil {
 			l.Reserve(token.Key.Fingerprint(), token.Describe())
 		}
 	}
+	trusted.reserve(l, t.Name())
 	gone := map[string]bool{}
 	for _, project := range t.Withdraw {
 		gone[projects.Role(project)] = true
 	}
+	var before *tufmeta.Delegations
+	if old := trusted.Targets[t.Name()]; old != nil {
+		before = old.Delegations
+	}
 	l.Against(before, func(role string) bool { return gone[role] })
 	return l
+}
+
+// reserve names the keys that sign something else: all of the root, whether the
+// plan lists them or not, those to which other roles delegate, and those of other
+// repositories. What the role itself delegates the linter is shown.
+func (t Trusted) reserve(l *projects.Linter, role string) {
+	if t.Root != nil {
+		reserveRoot(l, t.Root, "")
+	}
+	for _, by := range slices.Sorted(maps.Keys(t.Targets)) {
+		if by == role {
+			continue
+		}
+		d := t.Targets[by].Delegations
+		for i := range d.All() {
+			for _, id := range d.Roles[i].KeyIDs {
+				if key := d.Keys[id]; key != nil && key.Err == nil {
+					l.Reserve(key.Fingerprint(), tufmeta.Printable(d.Roles[i].Name)+", to which "+tufmeta.Printable(by)+" delegates")
+				}
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Externals)) {
+		for _, root := range t.Externals[name] {
+			reserveRoot(l, root, "external "+tufmeta.Printable(name)+"'s ")
+		}
+	}
+}
+
+func reserveRoot(l *projects.Linter, root *tufmeta.Root, whose string) {
+	for _, role := range slices.Sorted(maps.Keys(root.Roles)) {
+		for _, f := range inspect.FingerprintsOf(root.Keys, root.Roles[role]) {
+			l.Reserve(f, whose+tufmeta.Printable(role))
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(root.Keys)) {
+		if key := root.Keys[id]; key.Err == nil {
+			l.Reserve(key.Fingerprint(), fmt.Sprintf("a key of %sroot %d", whose, root.Version))
+		}
+	}
 }
 
 // delegates is the member delegations of a tree: its roles in order, the first
@@ -94,11 +149,12 @@ func (r *reviewer) projectsAsPlanned(v folder.Version, want *plan.TargetsPlan, t
 		}
 	}
 	r.keysOfProjects(v, was, now)
-	var old *tufmeta.Delegations
-	if before := r.old[v.Role]; before != nil {
-		old = before.Delegations
+	trusted := Trusted{Root: r.oldRoot, Targets: map[string]*tufmeta.Targets{}}
+	for role, old := range r.old {
+		trusted.Targets[role] = old.Targets
 	}
-	r.results = append(r.results, Projects(r.plan, want, old).Results()...)
+	trusted.Externals, _ = plan.ExternalRoots(r.files) // what cannot be read the chain has said
+	r.results = append(r.results, Projects(r.plan, want, trusted).Results()...)
 }
 
 // expectedRoles lists the roles that there must be: those that there were, in

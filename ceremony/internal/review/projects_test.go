@@ -7,6 +7,8 @@ import (
 
 	"tufceremony/ceremony/internal/ceremonytest"
 	"tufceremony/ceremony/internal/check"
+	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/review"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -113,6 +115,62 @@ func TestProjectsAsPlanned(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantLine(t, said(t, c), row.want)
+		})
+	}
+}
+
+// Who has a developer's key signs for the project and for nothing else, whether
+// the plan lists the other key or only what is trusted does.
+func TestProjectKeyOfAnother(t *testing.T) {
+	c := ceremonytest.Promotion(t, ceremonytest.TrustedPromotion(t, "requests"), 3, nil, "scrapy")
+	p, err := plan.Parse(c.Files[folder.Plan])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.LoadLists(c.Files); err != nil {
+		t.Fatal(err)
+	}
+	section := p.Delegated[0]
+	key, err := section.Claimed()[0].Keys[0].Public()
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := map[string]*tufmeta.Key{key.ID: key}
+	signs := tufmeta.Role{KeyIDs: []string{key.ID}, Threshold: 1}
+	root := func(roles map[string]*tufmeta.Role) *tufmeta.Root {
+		r := &tufmeta.Root{Keys: keys, Roles: roles}
+		r.Version = 7
+		return r
+	}
+	by := func(role, delegated string) map[string]*tufmeta.Targets {
+		return map[string]*tufmeta.Targets{role: {Delegations: &tufmeta.Delegations{Keys: keys, Roles: []tufmeta.Delegated{{Role: signs, Name: delegated, Paths: []string{"elsewhere/*"}}}}}}
+	}
+	for name, row := range map[string]struct {
+		trusted review.Trusted
+		want    string
+	}{
+		"nobody's":                    {review.Trusted{}, ""},
+		"a role of the root":          {review.Trusted{Root: root(map[string]*tufmeta.Role{"timestamp": &signs})}, "its key also signs as timestamp"},
+		"a key of the root":           {review.Trusted{Root: root(nil)}, "its key also signs as a key of root 7"},
+		"another role's delegation":   {review.Trusted{Targets: by("targets", "unclaimed")}, "its key also signs as unclaimed, to which targets delegates"},
+		"another role's project":      {review.Trusted{Targets: by("targets", "project.numpy")}, "its key also signs as project.numpy, to which targets delegates"},
+		"a role that is no project's": {review.Trusted{Targets: by("claimed", "old")}, "its key also signs as role old"},
+		"another project's here":      {review.Trusted{Targets: by("claimed", "project.numpy")}, ""},
+		"another repository's":        {review.Trusted{Externals: map[string][]*tufmeta.Root{"theirs": {root(map[string]*tufmeta.Role{"targets": &signs})}}}, "its key also signs as external theirs's targets"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			have := ""
+			for _, x := range review.Projects(p, section, row.trusted).Results() {
+				if x.Check == "PROJECT-KEY-ROLE" {
+					have += x.Subject + ": " + x.Detail
+				}
+			}
+			if row.want != "" {
+				row.want = "scrapy: " + row.want
+			}
+			if have != row.want {
+				t.Errorf("it says %q, want %q", have, row.want)
+			}
 		})
 	}
 }

@@ -261,7 +261,7 @@ func (r *reviewer) document(v folder.Version) {
 		switch v.Role {
 		case "root":
 			if err = rootAgain(d); err == nil {
-				d.Changes, err = r.root(v, head.Signed)
+				d.Changes, err = r.root(v, head.Signed) // of which nothing was taken out
 			}
 		case "snapshot", "timestamp":
 			err = fmt.Errorf("no role \"%s\" is signed in this ceremony", v.Role)

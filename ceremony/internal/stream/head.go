@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -50,7 +51,10 @@ func ReadPayload(canonical []byte) (*Head, error) {
 		if len(canonical) > spool.Held {
 			h := newHead(Payload(spool.NewReader(canonical)))
 			h.Canonical = canonical
-			return h.read()
+			if _, err := h.read(); err != nil {
+				return nil, err
+			}
+			return h.Head, h.sameBytes()
 		}
 		signed, err := tufmeta.ParseSigned(canonical)
 		if err != nil {
@@ -87,13 +91,11 @@ func remembered(data []byte, read func() (*Head, error)) (*Head, error) {
 func headOf(env *tufmeta.Envelope) (*Head, error) {
 	h := &Head{Envelope: env}
 	targets, ok := env.Signed["targets"].(map[string]any)
-	if !ok {
+	if !ok || env.Signed["_type"] != "targets" {
 		return h, nil // another role, or a fault that ParseTargets names
 	}
-	if env.Signed["_type"] == "targets" {
-		if _, err := tufmeta.ParseTargets(env.Signed); err != nil {
-			return nil, err
-		}
+	if _, err := tufmeta.ParseTargets(env.Signed); err != nil {
+		return nil, err
 	}
 	h.Targets = len(targets)
 	h.Signed = maps.Clone(env.Signed)
@@ -116,8 +118,10 @@ func readLarge(data []byte) (*Head, error) {
 		return nil, err
 	}
 	h.Signatures = s.Signatures()
-	h.Canonical, err = canonical.bytes()
-	return h.Head, err
+	if h.Canonical, err = canonical.bytes(); err != nil {
+		return nil, err
+	}
+	return h.Head, h.sameBytes()
 }
 
 func readWhole(data []byte) (*Head, error) {
@@ -151,8 +155,16 @@ func (r *reading) read() (*Head, error) {
 	if err := r.s.Err(); err != nil {
 		return nil, err
 	}
-	r.Targets = r.s.Count(Targets)
 	return r.Head, nil
+}
+
+// sameBytes wants the digest that signatures are counted over to be that of the
+// bytes that were read: a disk may answer differently when it is asked again.
+func (r *reading) sameBytes() error {
+	if r.s.Digest() != tufmeta.Digest(r.Canonical) {
+		return errors.New("reading metadata: the file was read twice, and its bytes were not the same: do not use this disk")
+	}
+	return nil
 }
 
 func (r *reading) take(e Entry) error {
@@ -160,7 +172,8 @@ func (r *reading) take(e Entry) error {
 		r.open(place, string(e.Name))
 		return nil
 	}
-	if e.In == Targets {
+	if e.In == Targets && r.Signed["_type"] == "targets" { // which comes first
+		r.Targets++
 		return checkTarget(e)
 	}
 	value, err := tufmeta.ParseCanonical(e.Value)
@@ -168,6 +181,8 @@ func (r *reading) take(e Entry) error {
 		return fmt.Errorf("reading %s: %w", e.In, err)
 	}
 	switch e.In {
+	case Targets: // a field of another role, of which nothing is known
+		r.Signed["targets"].(map[string]any)[string(e.Name)] = value
 	case Roles:
 		r.roles = append(r.roles, value)
 		r.below["roles"] = r.roles

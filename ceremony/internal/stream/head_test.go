@@ -116,3 +116,19 @@ func TestHeadRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A field that another role happens to have is not taken out.
+func TestHeadOfAnotherRole(t *testing.T) {
+	for _, size := range []int{10, spool.Held / 2} {
+		long := strings.Repeat("b", size)
+		payload := []byte(`{"_type":"root","targets":{"a":{"anything":1},"b":"` + long + `"},"z":"` + long + `"}`)
+		head, err := stream.ReadPayload(spooled(t, payload))
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, err := tufmeta.ParseSigned(payload)
+		if err != nil || !reflect.DeepEqual(head.Signed, whole) || head.Targets != 0 {
+			t.Errorf("%d bytes: something was taken out, %v", len(payload), err)
+		}
+	}
+}

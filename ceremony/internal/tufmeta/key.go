@@ -70,7 +70,7 @@ func NewKey(public crypto.PublicKey) (*Key, error) {
 
 // NewListedKey makes the key object of a key that others sign with, elsewhere and
 // on machines of their own: any that NewKey takes, and Ed25519 besides, which all
-// measured clients verify.
+// measured clients verify. Of one of small order the error is an ErrWeak.
 func NewListedKey(public crypto.PublicKey) (*Key, error) {
 	if raw, ok := public.(ed25519.PublicKey); ok && len(raw) == ed25519.PublicKeySize {
 		return WithID(map[string]any{
@@ -161,6 +161,9 @@ func parsePublic(keytype, scheme, text string) (crypto.PublicKey, error) {
 		raw, err := hex.DecodeString(text)
 		if err != nil || len(raw) != ed25519.PublicKeySize || keytype != keyTypeEd {
 			return nil, errors.New("not an ed25519 key: 32 bytes in hex are wanted")
+		}
+		if err := checkEd25519(raw); err != nil {
+			return nil, err
 		}
 		return ed25519.PublicKey(raw), nil
 	case SchemePSS:

@@ -80,7 +80,8 @@ func schemeOf(public crypto.PublicKey) (scheme, error) {
 	return s, nil
 }
 
-// ErrWeak is in what is said of an RSA key that is too weak for new metadata.
+// ErrWeak is in what is said of a key, RSA or Ed25519, that is too weak for new
+// metadata.
 var ErrWeak = errors.New("too weak")
 
 // Sizes of RSA keys, in bits. Smaller ones can be broken, and larger ones take
@@ -119,8 +120,8 @@ func checkExponent(public *rsa.PublicKey) error {
 
 // Weak says why a key is too weak for new metadata, or nothing. With a small
 // exponent it can be read all the same: clients count such a key that was
-// published, and it has to sign the root that replaces it. A short modulus
-// cannot be used at all.
+// published, and it has to sign the root that replaces it. A short modulus cannot
+// be used at all, nor an Ed25519 point of small order: what it signs proves nothing.
 func (k *Key) Weak() error {
 	if errors.Is(k.Err, ErrWeak) {
 		return k.Err

@@ -38,6 +38,9 @@ func TestExternalConspiracy(t *testing.T) {
 		{"another first root", "EXTERNAL-CHAIN, theirs: the SHA-256 of root 1, the first, is ", func(c *ceremonytest.Ceremony) {
 			c.Files["external/theirs/1.root.json"] = append(c.Files["external/theirs/1.root.json"], '\n')
 		}},
+		{"a chain that is cut short", "EXTERNAL-CHAIN, theirs: the plan has root 2 as the newest", func(c *ceremonytest.Ceremony) {
+			delete(c.Files, "external/theirs/2.root.json")
+		}},
 		{"no roots", "the folder has no external/theirs", func(c *ceremonytest.Ceremony) {
 			delete(c.Files, "external/theirs/1.root.json")
 			delete(c.Files, "external/theirs/2.root.json")
