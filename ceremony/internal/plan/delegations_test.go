@@ -65,15 +65,22 @@ func TestDelegatedRefuses(t *testing.T) {
 		{"version 0", "    delegator: claimed\n    version: 1", "    delegator: claimed\n    version: 0", "delegated[1].version", "is 0"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if strings.Count(good, row.old) != 1 {
-				t.Fatalf("the plan has %q %d times", row.old, strings.Count(good, row.old))
-			}
-			_, err := plan.Parse([]byte(strings.Replace(good, row.old, row.new, 1)))
-			var fault *plan.Error
-			if !errors.As(err, &fault) || fault.Field != row.field || !strings.Contains(fault.Problem, row.problem) || fault.Remedy == "" {
-				t.Errorf("%v, want %s: %s", err, row.field, row.problem)
-			}
+			refusedAt(t, good, row.old, row.new, row.field, row.problem)
 		})
+	}
+}
+
+// refusedAt reads a plan in which one text is another, and wants the field and what
+// is wrong with it to be named.
+func refusedAt(t *testing.T, text, old, replacement, field, problem string) {
+	t.Helper()
+	if n := strings.Count(text, old); n != 1 {
+		t.Fatalf("the plan has %q %d times", old, n)
+	}
+	_, err := plan.Parse([]byte(strings.Replace(text, old, replacement, 1)))
+	var fault *plan.Error
+	if !errors.As(err, &fault) || fault.Field != field || !strings.Contains(fault.Problem, problem) || fault.Remedy == "" {
+		t.Errorf("%v, want %s: %s", err, field, problem)
 	}
 }
 

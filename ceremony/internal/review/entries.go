@@ -38,8 +38,9 @@ func (r *reviewer) entries(d Document, want *plan.TargetsPlan) (*entries, []Chan
 }
 
 // compare goes through the newest trusted version of a role and its payload, side
-// by side. It is a second reader of the payload, beside the one that has parsed
-// it, and must come to the same digest.
+// by side, and must come to the digest that is signed. Of a small payload it is a
+// second reader, beside the one that has parsed it; a large one has the same reader
+// twice.
 func (r *reviewer) compare(d Document, visit func(stream.Change) error) (*stream.Difference, error) {
 	old, err := r.trustedScanner(d.Role)
 	if err != nil {
