@@ -17,6 +17,8 @@ type Entry struct {
 	Name  []byte // as it reads, without escapes; nil in Roles
 	Value []byte // canonical bytes; nil for what opens a place, whose entries follow
 	At    int64  // where it begins in the file
+
+	common bool // a target of the form that all but few have, which ParseTarget takes
 }
 
 // Opens gives the place whose entries follow, for an entry that opens one.
@@ -41,6 +43,7 @@ type Scanner struct {
 	window
 	source io.Reader
 	tee    tee
+	head   *reading // what the pass makes besides, or nil
 	size   int // of a chunk
 	around int // levels of nesting around what is read
 	frames []frame
@@ -95,6 +98,9 @@ func (s *Scanner) Next() bool {
 	if s.fault == nil {
 		s.fault = s.next()
 	}
+	if s.fault == nil && !s.ended && s.head != nil {
+		s.fault = s.head.take(s.entry)
+	}
 	if s.fault != nil || s.ended {
 		s.end()
 	}
@@ -114,14 +120,14 @@ func (s *Scanner) Err() error {
 
 // Close ends a pass before its end. Closing after the end does nothing.
 func (s *Scanner) Close() {
-	switch {
-	case s.ended:
+	if s.ended {
 		return
-	case s.kept == nil:
+	}
+	s.fault = errors.New("reading metadata: it was closed before its end")
+	if s.kept == nil {
 		s.end()
 	}
 	s.ended = true
-	s.fault = errors.New("reading metadata: it was closed before its end")
 }
 
 func (s *Scanner) end() {
@@ -134,6 +140,9 @@ func (s *Scanner) end() {
 	s.pipe.end()
 	if s.fault == nil {
 		s.fault = s.pipe.wrong
+	}
+	if s.head != nil {
+		s.fault = s.head.end(s.fault)
 	}
 }
 
@@ -332,7 +341,11 @@ func (s *Scanner) descend(place Place) error {
 
 // take reads the value of an entry.
 func (s *Scanner) take() error {
-	if err := s.value(s.around + len(s.frames)); err != nil {
+	read := s.value
+	if s.entry.In == Targets {
+		read = s.target
+	}
+	if err := read(s.around + len(s.frames)); err != nil {
 		return err
 	}
 	s.flush()

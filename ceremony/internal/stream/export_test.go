@@ -6,4 +6,4 @@ import "io"
 // in a small file comes to stand at a border.
 func PayloadBy(r io.Reader, size int) *Scanner { return newScanner(r, Signed, size) }
 
-func EnvelopeBy(f io.ReadSeeker, size int) (*Scanner, error) { return openEnvelope(f, size) }
+func EnvelopeBy(f io.ReadSeeker, size int) (*Scanner, error) { return openEnvelope(f, size, func(*Scanner) {}) }
