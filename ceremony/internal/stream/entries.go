@@ -44,10 +44,11 @@ type Scanner struct {
 	source io.Reader
 	tee    tee
 	head   *reading // what the pass makes besides, or nil
-	size   int // of a chunk
-	around int // levels of nesting around what is read
+	size   int      // of a chunk
+	around int      // levels of nesting around what is read
 	frames []frame
 	entry  Entry
+	raw    raw // the entry, where another scanner may follow
 	counts [places]int
 	signed int64 // where the signed part begins in the file
 	fault  error
@@ -284,10 +285,11 @@ func (s *Scanner) read(place Place, first bool) (bool, error) {
 	s.token()
 	s.flush()
 	s.keep, s.began = s.w, s.offset()
-	s.entry = Entry{In: place, At: s.began}
+	s.entry, s.raw = Entry{In: place, At: s.began}, raw{}
 	if place == Roles {
 		return true, s.take()
 	}
+	turn, at := s.turn, s.keep
 	if err := s.enter(place, first); err != nil {
 		return false, err
 	}
@@ -307,6 +309,7 @@ func (s *Scanner) read(place Place, first bool) (bool, error) {
 		return false, err
 	}
 	s.depth--
+	s.noteRaw(turn, at)
 	return place != outer, s.note()
 }
 
@@ -341,6 +344,7 @@ func (s *Scanner) descend(place Place) error {
 
 // take reads the value of an entry.
 func (s *Scanner) take() error {
+	s.deepest = 0
 	read := s.value
 	if s.entry.In == Targets {
 		read = s.target

@@ -19,6 +19,7 @@ func (s *window) value(depth int) error {
 	if depth > maxDepth {
 		return s.fail("nested deeper than %d levels", maxDepth)
 	}
+	s.deepest = max(s.deepest, depth)
 	switch c := s.token(); {
 	case c == '"':
 		return s.text()
