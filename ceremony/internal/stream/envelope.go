@@ -19,15 +19,22 @@ const MaxUnsorted = spool.Held
 // Members of the signed part must be sorted, as canonical form has them and
 // most tools write them. A file of up to MaxUnsorted bytes is read by package
 // tufmeta, whether they are or not, and its entries are given as sorted.
-func Envelope(f io.Reader) (*Scanner, error) {
-	begin, err := io.ReadAll(io.LimitReader(f, MaxUnsorted+1))
+func Envelope(f io.ReadSeeker) (*Scanner, error) {
+	size, err := f.Seek(0, io.SeekEnd)
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err == nil && size > MaxUnsorted {
+		return newScanner(f, outer, chunkSize), nil
+	}
+	var data []byte
+	if err == nil {
+		data, err = io.ReadAll(io.LimitReader(f, MaxUnsorted))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading metadata: %w", err)
 	}
-	if len(begin) <= MaxUnsorted {
-		return smallEnvelope(begin)
-	}
-	return newScanner(io.MultiReader(bytes.NewReader(begin), f), outer, chunkSize), nil
+	return smallEnvelope(data)
 }
 
 func smallEnvelope(data []byte) (*Scanner, error) {
