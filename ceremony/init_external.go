@@ -188,8 +188,11 @@ func externalsBefore(known *plan.Plan, had folder.Files, old map[string]*tufmeta
 	}
 	for _, role := range slices.Sorted(maps.Keys(old)) {
 		d := old[role].Delegations
-		for i := range d.All() {
-			used[imported.Of(d.Keys, &d.Roles[i].Role)] = true
+		if len(imported) == 0 { // there may be half a million
+			break
+		}
+		for _, x := range d.All() {
+			used[imported.Of(d.KeysOf(x.KeyIDs), &x.Role)] = true
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(known.Externals), func(x plan.External) bool { return !used[x.Name] }), nil

@@ -100,6 +100,7 @@ type inspection struct {
 // other is a file that is no root.
 type other struct {
 	name   string
+	head   *stream.Head
 	env    *tufmeta.Envelope
 	data   []byte
 	common tufmeta.Common
@@ -140,7 +141,7 @@ func inspectFiles(names []string) (*inspection, error) {
 			i.roots = append(i.roots, inspect.File{Name: name, Data: data})
 			continue
 		}
-		i.others = append(i.others, other{name: name, env: head.Envelope, data: data, common: common})
+		i.others = append(i.others, other{name: name, head: head, env: head.Envelope, data: data, common: common})
 	}
 	return i, nil
 }

@@ -37,7 +37,7 @@ func (i *inspection) judgeBelow(o *other) bool {
 		if by.common.Type != "targets" || by.tally == nil || !by.tally.Reached() {
 			continue
 		}
-		t, err := tufmeta.ParseTargets(by.env.Signed)
+		t, err := by.head.Parse()
 		if err != nil {
 			continue
 		}
@@ -45,7 +45,7 @@ func (i *inspection) judgeBelow(o *other) bool {
 		if d == nil {
 			continue
 		}
-		tally := tufmeta.Count(o.env.Canonical, o.env.Signatures, t.Delegations.Keys, &d.Role)
+		tally := tufmeta.Count(o.env.Canonical, o.env.Signatures, t.Delegations.KeysOf(d.KeyIDs), &d.Role)
 		if reached := o.tally != nil && o.tally.Reached(); tally.Reached() && (!reached || t.Version > best.Version) || !reached && t.Version > best.Version {
 			o.tally, o.under, best = &tally, 0, t.Common
 			o.whose = tufmeta.Delegator{Name: roleInName(&by), Version: t.Version}.String()

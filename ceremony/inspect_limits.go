@@ -12,7 +12,7 @@ import (
 // limits says of each file what clients would not take for its size, as far as
 // the files show it that were named together.
 func (i *inspection) limits() {
-	delegated, _ := i.delegations()
+	delegated := i.delegations()
 	for n := range i.others {
 		o := &i.others[n]
 		var results []check.Result
@@ -20,7 +20,7 @@ func (i *inspection) limits() {
 		case "targets":
 			role := o.role(delegated)
 			results = inspect.TargetsSize(tufmeta.Printable(role), "the file", int64(len(o.data)), i.listing("snapshot", role, o.common.Version))
-			results = append(results, inspect.Bins(tufmeta.Printable(role), o.env.Signed)...)
+			results = append(results, inspect.Bins(tufmeta.Printable(role), o.delegations())...)
 		case "snapshot":
 			results = inspect.SnapshotSize("snapshot", "the file", int64(len(o.data)), i.listing("timestamp", "snapshot", o.common.Version))
 		}

@@ -75,7 +75,12 @@ func (i *inspection) equivocation() {
 		all = append(all, named{folder.Version{Role: "root", Version: l.Root.Version}, inspect.Copy{Name: l.Name, Envelope: l.Envelope}})
 		keys = append(keys, l.Root.Keys)
 	}
-	delegated, more := i.delegations()
+	delegated := i.delegations()
+	for _, d := range delegated {
+		for _, o := range i.others {
+			keys = append(keys, d.KeysOf(tufmeta.KeyIDs(o.env.Signatures)))
+		}
+	}
 	for n := range i.others {
 		o := &i.others[n]
 		all = append(all, named{folder.Version{Role: o.role(delegated), Version: o.common.Version}, inspect.Copy{Name: o.name, Envelope: o.env}})
@@ -86,7 +91,7 @@ func (i *inspection) equivocation() {
 				continue
 			}
 			subject := tufmeta.Printable(a.Role) + " " + fmt.Sprint(a.Version.Version)
-			if r, ok := inspect.Equivocation(subject, a.Copy, b.Copy, append(keys, more...), keyName); ok {
+			if r, ok := inspect.Equivocation(subject, a.Copy, b.Copy, keys, keyName); ok {
 				i.broken = append(i.broken, r)
 			}
 		}
@@ -95,25 +100,30 @@ func (i *inspection) equivocation() {
 
 func keyName(fingerprint string) string { return "key " + roster.Short(fingerprint) }
 
-// delegations lists the roles to which the files delegate, and their keys.
-func (i *inspection) delegations() (names []string, keys []map[string]*tufmeta.Key) {
-	for _, o := range i.others {
-		t, err := tufmeta.ParseTargets(o.env.Signed)
-		if err != nil || t.Delegations == nil {
-			continue
-		}
-		keys = append(keys, t.Delegations.Keys)
-		for _, d := range t.Delegations.Roles {
-			names = append(names, d.Name)
+// delegations are those of all files.
+func (i *inspection) delegations() []*tufmeta.Delegations {
+	var all []*tufmeta.Delegations
+	for n := range i.others {
+		if d := i.others[n].delegations(); d != nil {
+			all = append(all, d)
 		}
 	}
-	return names, keys
+	return all
+}
+
+// delegations are those of a file, or nil.
+func (o *other) delegations() *tufmeta.Delegations {
+	t, err := o.head.Parse()
+	if err != nil {
+		return nil
+	}
+	return t.Delegations
 }
 
 // role is whose metadata a file is. Delegated targets say of themselves that
 // they are targets: there the name of the file has the role, unless the file
 // can only be the top one, whatever it is called.
-func (o *other) role(delegated []string) string {
+func (o *other) role(delegated []*tufmeta.Delegations) string {
 	if o.common.Type != "targets" {
 		return o.common.Type
 	}
@@ -122,7 +132,7 @@ func (o *other) role(delegated []string) string {
 		return v.Role
 	}
 	name := base[:len(base)-len(filepath.Ext(base))]
-	if o.tally != nil && o.tally.Reached() && !slices.Contains(delegated, name) {
+	if o.tally != nil && o.tally.Reached() && !slices.ContainsFunc(delegated, func(d *tufmeta.Delegations) bool { return d.Lists(name) }) {
 		return "targets"
 	}
 	return name

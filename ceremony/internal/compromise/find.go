@@ -113,7 +113,7 @@ func (a *Assessment) nothing(s Selector) string {
 	case "device":
 		return "no key in " + root + " is known to be in a device of that serial"
 	case "role":
-		if t := a.known.Targets; t != nil && t.Delegations != nil && slices.ContainsFunc(t.Delegations.Roles, func(d tufmeta.Delegated) bool { return d.Name == s.value }) {
+		if t := a.known.Targets; t != nil && t.Delegations.Lists(s.value) {
 			return "targets delegates that role, and its keys are changed there, by whoever makes delegations: root does not know them"
 		}
 		return root + " has no such role"

@@ -146,8 +146,8 @@ func (a *Assessment) targets(e Event) {
 	a.seal()
 	a.onlineKeys(e)
 	bins := ""
-	if t := a.known.Targets; t != nil && t.Delegations != nil && len(t.Delegations.Roles) > 0 {
-		bins = fmt.Sprintf(" Targets delegates to %s: their keys stand in targets, and whoever has a threshold of targets could have changed them. Make them anew with the tools that made them.", plural(len(t.Delegations.Roles), "role"))
+	if t := a.known.Targets; t != nil && t.Delegations.Len() > 0 {
+		bins = fmt.Sprintf(" Targets delegates to %s: their keys stand in targets, and whoever has a threshold of targets could have changed them. Make them anew with the tools that made them.", plural(t.Delegations.Len(), "role"))
 	}
 	a.step("coordinator", "Compare the trusted targets, entry by entry, with the last state that you know to be good; take out of plan.yaml, or add to it, what differs."+bins)
 	a.sign(e)

@@ -44,7 +44,7 @@ func TestImportSigstore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for id, key := range parsed.Delegations.Keys {
+		for id, key := range parsed.Delegations.Keys() {
 			if !key.IDMatches() || !key.Standard() {
 				t.Errorf("root %d: key %s is not mended", n, id)
 			}

@@ -25,7 +25,7 @@ type promotion struct {
 }
 
 // promote looks at what was delegated before, and says what changes.
-func promote(t *plan.TargetsPlan, before map[string]any) (*promotion, error) {
+func promote(t *plan.TargetsPlan, before *tufmeta.Delegations) (*promotion, error) {
 	p := &promotion{change: map[string]projects.Entry{}, gone: map[string]bool{}, left: map[string]bool{}, fresh: map[string]map[string]any{}}
 	for _, e := range t.Claimed() {
 		p.change[e.Role()] = e
@@ -41,12 +41,10 @@ func promote(t *plan.TargetsPlan, before map[string]any) (*promotion, error) {
 	for _, project := range t.Withdraw {
 		p.gone[projects.Role(project)], absent[projects.Role(project)] = true, project
 	}
-	delegations, _ := before["delegations"].(map[string]any)
-	if _, bins := delegations["succinct_roles"]; bins {
+	if before.Bins() != nil {
 		return nil, errors.New("it delegates to succinct bins, beside which TUF has no projects")
 	}
-	roles, _ := delegations["roles"].([]any)
-	p.leave(roles, absent)
+	p.leave(before, absent)
 	if len(absent) > 0 {
 		return nil, fmt.Errorf("the plan withdraws \"%s\", to which it does not delegate", strings.Join(slices.Sorted(maps.Values(absent)), "\", \""))
 	}
@@ -54,42 +52,35 @@ func promote(t *plan.TargetsPlan, before map[string]any) (*promotion, error) {
 }
 
 // leave finds the keys that go, and takes out of absent what is there.
-func (p *promotion) leave(roles []any, absent map[string]string) {
+func (p *promotion) leave(before *tufmeta.Delegations, absent map[string]string) {
 	stay := len(p.change)
-	for _, v := range roles {
-		name, ids := roleOf(v)
-		_, changes := p.change[name]
-		if !changes && !p.gone[name] {
+	for _, d := range before.All() {
+		if p.stays(d.Name) {
 			stay++
 			continue
 		}
-		for _, id := range ids {
+		for _, id := range d.KeyIDs {
 			p.left[id] = true
 		}
-		delete(absent, name)
+		delete(absent, d.Name)
 	}
-	for _, v := range roles {
-		name, ids := roleOf(v)
-		if _, changes := p.change[name]; changes || p.gone[name] {
+	if p.none = stay == 0; len(p.left) == 0 {
+		return
+	}
+	for _, d := range before.All() {
+		if !p.stays(d.Name) {
 			continue
 		}
-		for _, id := range ids {
+		for _, id := range d.KeyIDs {
 			delete(p.left, id)
 		}
 	}
-	p.none = stay == 0
 }
 
-func roleOf(v any) (name string, keyIDs []string) {
-	role, _ := v.(map[string]any)
-	name, _ = role["name"].(string)
-	ids, _ := role["keyids"].([]any)
-	for _, v := range ids {
-		if id, ok := v.(string); ok {
-			keyIDs = append(keyIDs, id)
-		}
-	}
-	return name, keyIDs
+// stays reports whether a role is neither of the list nor withdrawn.
+func (p *promotion) stays(role string) bool {
+	_, changes := p.change[role]
+	return !changes && !p.gone[role]
 }
 
 // edits are the changes to the keys, or the end of all delegations.

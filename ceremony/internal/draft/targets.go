@@ -11,6 +11,7 @@ import (
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/quorum"
+	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/spool"
 	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
@@ -32,13 +33,21 @@ func targets(p *plan.Plan, t *plan.TargetsPlan, files folder.Files, external map
 	if err != nil {
 		return nil, err
 	}
-	edits, err := edits(p, t, head.Signed, external)
+	var below *tufmeta.Delegations
+	if t.Delegations != nil || t.Promotes() {
+		before, err := head.Parse()
+		if err != nil {
+			return nil, err
+		}
+		below = before.Delegations
+	}
+	edits, err := edits(p, t, head.Signed, below, external)
 	if err != nil {
 		return nil, err
 	}
 	var roles func([]byte) ([][]byte, error) // copied, where no project changes
 	if t.Promotes() {
-		promotion, err := promote(t, head.Signed)
+		promotion, err := promote(t, below)
 		if err != nil {
 			return nil, err
 		}
@@ -75,16 +84,26 @@ func first(t *plan.TargetsPlan) (*version, error) {
 
 // edits are the changes to the last version, in the order in which stream.Merge
 // wants them.
-func edits(p *plan.Plan, t *plan.TargetsPlan, before map[string]any, external map[string][]*tufmeta.Root) ([]stream.Edit, error) {
+func edits(p *plan.Plan, t *plan.TargetsPlan, before map[string]any, below *tufmeta.Delegations, external map[string][]*tufmeta.Root) ([]stream.Edit, error) {
 	after := maps.Clone(before)
 	after["version"], after["expires"] = t.Version, tufmeta.Stamp(t.Expires)
-	if t.Delegations != nil {
-		if err := delegations(p, t.Delegations, after, external); err != nil {
-			return nil, err
-		}
-	}
 	mark(p, after)
 	list := fields(before, after)
+	if t.Delegations != nil {
+		rest, _ := before["delegations"].(map[string]any)
+		to, err := delegations(p, t.Delegations, rest, below, external)
+		if err != nil {
+			return nil, err
+		}
+		if !stay(rest, below, to) {
+			list = append(list, stream.Edit{In: stream.Signed, Name: "delegations", To: func([]byte) ([]byte, error) {
+				if to == nil {
+					return nil, nil
+				}
+				return tufmeta.Encode(to)
+			}})
+		}
+	}
 	for _, f := range t.Files() {
 		list = append(list, stream.Edit{In: stream.Targets, Name: f.Path, To: func([]byte) ([]byte, error) { return tufmeta.Encode(entry(f)) }})
 	}
@@ -134,40 +153,32 @@ func entry(f plan.File) map[string]any {
 	return e
 }
 
-// delegations writes all that a role delegates. Fields that are not known are
-// carried over: of the delegations as a whole, and of a role whose name stays.
-func delegations(p *plan.Plan, want *plan.Delegations, signed map[string]any, external map[string][]*tufmeta.Root) error {
-	old, err := tufmeta.ParseTargets(signed)
-	if err != nil {
-		return err
-	}
-	before, _ := signed["delegations"].(map[string]any)
-	delete(signed, "delegations")
+// delegations writes all that a role delegates, or nothing where that is none. Fields
+// that are not known are carried over: of the delegations as a whole, which rest has,
+// and of a role whose name stays.
+func delegations(p *plan.Plan, want *plan.Delegations, rest map[string]any, old *tufmeta.Delegations, external map[string][]*tufmeta.Root) (map[string]any, error) {
 	if len(want.Roles) == 0 {
-		return nil
+		return nil, nil
 	}
-	var oldKeys map[string]*tufmeta.Key
-	if old.Delegations != nil {
-		oldKeys = old.Delegations.Keys
-	}
+	listed := ofPlan(&p.Roster, old)
 	keys, roles := map[string]any{}, []any{}
-	out := maps.Clone(before)
+	out := maps.Clone(rest)
 	if out == nil {
 		out = map[string]any{}
 	}
 	delete(out, "roles")
 	delete(out, "succinct_roles")
 	for _, x := range want.Roles {
-		listed, threshold, err := signers(p, x, oldKeys, external)
+		signers, threshold, err := signers(p, x, listed, external)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		ids := []any{}
-		for _, key := range listed {
+		for _, key := range signers {
 			keys[key.ID] = key.Object
 			ids = append(ids, key.ID)
 		}
-		role := stays(before, x)
+		role := stays(old, x)
 		role["keyids"], role["threshold"] = ids, int64(threshold)
 		if x.Bits > 0 {
 			role["bit_length"], role["name_prefix"] = int64(x.Bits), x.Name
@@ -186,23 +197,38 @@ func delegations(p *plan.Plan, want *plan.Delegations, signed map[string]any, ex
 		out["roles"] = roles
 	}
 	out["keys"] = keys
-	signed["delegations"] = out
-	return nil
+	return out, nil
+}
+
+// stay reports whether delegations are to be as they were.
+func stay(rest map[string]any, old *tufmeta.Delegations, to map[string]any) bool {
+	if to == nil || old == nil || !reflect.DeepEqual(rest, tufmeta.Emptied(to)) {
+		return false
+	}
+	now, err := tufmeta.ParseDelegations(to)
+	return err == nil && old.Same(now)
+}
+
+// ofPlan gives, of the keys that are listed, those of the tokens of the plan.
+func ofPlan(r *roster.Roster, d *tufmeta.Delegations) map[string]*tufmeta.Key {
+	keys := map[string]*tufmeta.Key{}
+	for id, key := range d.Keys() {
+		if _, ok := r.ByFingerprint(key.Fingerprint()); ok {
+			keys[id] = key
+		}
+	}
+	return keys
 }
 
 // stays gives what nobody here knows of the role that had this name, or the
 // bins that had this prefix.
-func stays(before map[string]any, x plan.Delegation) map[string]any {
+func stays(before *tufmeta.Delegations, x plan.Delegation) map[string]any {
 	out := map[string]any{}
-	if bins, ok := before["succinct_roles"].(map[string]any); ok && x.Bits > 0 && bins["name_prefix"] == x.Name {
-		maps.Copy(out, bins)
+	if bins := before.Bins(); bins != nil && x.Bits > 0 && bins.Name == x.Name {
+		maps.Copy(out, bins.Object())
 	}
-	roles, _ := before["roles"].([]any)
-	for _, r := range roles {
-		if role, ok := r.(map[string]any); ok && x.Bits == 0 && role["name"] == x.Name {
-			maps.Copy(out, role)
-			break
-		}
+	if place, ok := before.Place(x.Name); ok && x.Bits == 0 {
+		maps.Copy(out, before.At(place).Object())
 	}
 	for _, planned := range []string{"name", "keyids", "threshold", "paths", "path_hash_prefixes", "terminating", "bit_length", "name_prefix"} {
 		delete(out, planned)

@@ -10,9 +10,9 @@ import (
 // Delegations judges what a role delegates as a whole: its keys, and the names
 // of its roles. By is the delegating role.
 func Delegations(d *tufmeta.Delegations, by string) []check.Result {
-	results := keys(d.Keys)
+	results := keys(d.Keys())
 	seen := map[string]bool{}
-	for _, x := range d.Roles {
+	for _, x := range d.All() {
 		name := tufmeta.Printable(x.Name)
 		if slices.Contains(tufmeta.TopRoles, x.Name) {
 			results = append(results, check.New("JSON-STRICT", by, "it delegates to \"%s\", a name that only the root gives", name))

@@ -13,6 +13,7 @@ package inspect
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"regexp"
 	"slices"
@@ -32,7 +33,7 @@ var offline = []string{"root", "targets"}
 // Root judges keys, roles and expiry of a root as they stand at a time.
 func Root(root *tufmeta.Root, at time.Time) []check.Result {
 	results := Common(root.Common, "root", at)
-	results = append(results, keys(root.Keys)...)
+	results = append(results, keys(root.ListedKeys())...)
 	for _, name := range tufmeta.TopRoles {
 		results = append(results, role(root, name)...)
 	}
@@ -80,11 +81,11 @@ func Days(from, to time.Time) string {
 	}
 }
 
-func keys(keys map[string]*tufmeta.Key) []check.Result {
+func keys(keys iter.Seq2[string, *tufmeta.Key]) []check.Result {
 	var results []check.Result
 	first := map[string]string{}
-	for _, id := range slices.Sorted(maps.Keys(keys)) {
-		k, subject := keys[id], tufmeta.Printable(id)
+	for id, k := range keys {
+		subject := tufmeta.Printable(id)
 		if !k.IDMatches() {
 			computed, _ := tufmeta.KeyID(k.Object)
 			results = append(results, check.New("KEYID-MISMATCH", subject, "the key object has the key ID %s", computed))
@@ -201,6 +202,11 @@ func FingerprintsOf(keys map[string]*tufmeta.Key, r *tufmeta.Role) []string {
 		}
 	}
 	return out
+}
+
+// FingerprintsIn lists the distinct public keys of a role that is delegated to.
+func FingerprintsIn(d *tufmeta.Delegations, x *tufmeta.Delegated) []string {
+	return FingerprintsOf(d.KeysOf(x.KeyIDs), &x.Role)
 }
 
 // Text finds text that does not look like what it is, and in new metadata

@@ -79,22 +79,11 @@ func listedSize(id, subject, name, by string, size, limit int64, listed Listing)
 	return []check.Result{check.New(id, subject, "%s has %d bytes: clients take %d, unless %s lists its length", name, size, limit, by)}
 }
 
-// Bins finds explicit hash prefixes in the signed part of targets metadata.
+// Bins finds explicit hash prefixes in what targets metadata delegates.
 // go-tuf compares them with the base64 of the hash, not with its hex, and so
 // finds next to no target by them.
-func Bins(subject string, signed map[string]any) []check.Result {
-	delegations, _ := signed["delegations"].(map[string]any)
-	roles, _ := delegations["roles"].([]any)
-	n, first := 0, ""
-	for _, v := range roles {
-		role, _ := v.(map[string]any)
-		if _, explicit := role["path_hash_prefixes"]; !explicit {
-			continue
-		}
-		if n++; n == 1 {
-			first, _ = role["name"].(string)
-		}
-	}
+func Bins(subject string, d *tufmeta.Delegations) []check.Result {
+	n, first := d.Explicit()
 	if n == 0 {
 		return nil
 	}

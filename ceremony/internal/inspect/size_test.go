@@ -68,27 +68,25 @@ func TestChainSize(t *testing.T) {
 // Explicit prefixes are told, once a role that hands on by them; patterns and
 // succinct bins are not.
 func TestBins(t *testing.T) {
-	prefixes := func(n int) object {
-		var roles []any
+	prefixes := func(n int) *tufmeta.Delegations {
+		var roles []tufmeta.Delegated
 		for i := range n {
-			roles = append(roles, object{"name": fmt.Sprintf("bin-%d", i), "path_hash_prefixes": []any{"0"}})
+			roles = append(roles, tufmeta.Delegated{Name: fmt.Sprintf("bin-%d", i), Prefixes: []string{"0"}})
 		}
-		return object{"delegations": object{"roles": append(roles, object{"name": "docs", "paths": []any{"docs/*"}})}}
+		return ceremonytest.Delegations(t, nil, append(roles, tufmeta.Delegated{Name: "docs", Paths: []string{"docs/*"}})...)
 	}
 	for _, row := range []struct {
-		signed object
-		want   string
+		delegations *tufmeta.Delegations
+		want        string
 	}{
-		{object{}, ""},
+		{nil, ""},
 		{prefixes(0), ""},
-		{object{"delegations": object{"succinct_roles": object{"name_prefix": "bin", "bit_length": int64(4)}}}, ""},
+		{ceremonytest.Delegations(t, nil, tufmeta.Delegated{Name: "bin", Bits: 4}), ""},
 		{prefixes(1), "BINS-PORTABLE, targets: hands names on by path_hash_prefixes, to role \"bin-0\": go-tuf finds next to nothing there"},
 		{prefixes(16), "BINS-PORTABLE, targets: hands names on by path_hash_prefixes, to role \"bin-0\" and 15 more: go-tuf finds next to nothing there"},
-		{object{"delegations": []any{1}}, ""},
-		{object{"delegations": object{"roles": []any{"x", object{"path_hash_prefixes": nil, "name": int64(1)}}}}, "BINS-PORTABLE, targets: hands names on by path_hash_prefixes, to role \"\": go-tuf finds next to nothing there"},
 	} {
-		if have := said(inspect.Bins("targets", row.signed)); have != row.want {
-			t.Errorf("%v: %q, want %q", row.signed, have, row.want)
+		if have := said(inspect.Bins("targets", row.delegations)); have != row.want {
+			t.Errorf("%q, want %q", have, row.want)
 		}
 	}
 }

@@ -15,7 +15,7 @@ const maxSpelled = 100
 // repository: there its name is written. Keys that neither an earlier plan nor the roster
 // knows are taken for people's.
 func FillDelegations(p *Plan, t *TargetsPlan, d *tufmeta.Delegations, earlier *Plan, files folder.Files) error {
-	if n := len(d.All()); n > maxSpelled {
+	if n := d.Len(); n > maxSpelled {
 		return fmt.Errorf("%s has %d delegations, and a plan takes %d at most: without the field they stay as they are", t.Name(), n, maxSpelled)
 	}
 	imported, err := p.Importers(files)
@@ -25,15 +25,16 @@ func FillDelegations(p *Plan, t *TargetsPlan, d *tufmeta.Delegations, earlier *P
 	f := below(p, earlier, files)
 	out := &Delegations{}
 	for _, x := range d.All() {
+		keys := d.KeysOf(x.KeyIDs)
 		made := Delegation{Name: x.Name, Paths: x.Paths, Prefixes: x.Prefixes, Bits: x.Bits, Terminating: x.Terminating}
-		if made.External = imported.Of(d.Keys, &x.Role); made.External != "" {
+		if made.External = imported.Of(keys, &x.Role); made.External != "" {
 			out.Roles = append(out.Roles, made)
 			continue
 		}
-		if err := f.keys(x.Name, d.Keys, x.KeyIDs, false); err != nil {
+		if err := f.keys(x.Name, keys, x.KeyIDs, false); err != nil {
 			return err
 		}
-		made.Role = Role{x.Threshold, f.tokensOf(d.Keys, x.KeyIDs)}
+		made.Role = Role{x.Threshold, f.tokensOf(keys, x.KeyIDs)}
 		out.Roles = append(out.Roles, made)
 	}
 	t.Delegations = out

@@ -49,16 +49,16 @@ func RenewOneTime(p *Plan, old map[string]*tufmeta.Targets, earlier *Plan, files
 // signedOnce reports whether a published delegation names a one-time key of an
 // earlier plan.
 func signedOnce(earlier *Plan, by *tufmeta.Targets, role string) bool {
-	if by == nil || by.Delegations == nil {
+	if by == nil {
 		return false
 	}
-	for _, d := range by.Delegations.All() {
-		for _, id := range d.KeyIDs {
-			if key := by.Delegations.Keys[id]; d.Name == role && key != nil {
-				if t, ok := earlier.Roster.ByFingerprint(key.Fingerprint()); ok && t.OneTime {
-					return true
-				}
-			}
+	place, ok := by.Delegations.Place(role)
+	if !ok {
+		return false
+	}
+	for _, key := range by.Delegations.KeysOf(by.Delegations.At(place).KeyIDs) {
+		if t, ok := earlier.Roster.ByFingerprint(key.Fingerprint()); ok && t.OneTime {
+			return true
 		}
 	}
 	return false

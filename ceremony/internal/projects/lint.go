@@ -159,12 +159,11 @@ func (l *Linter) slip(i int, other string) {
 // that go the paths become free, and nothing else: clients have known the name and
 // the keys, and go on mixing them up.
 func (l *Linter) Against(d *tufmeta.Delegations, goes func(role string) bool) {
-	for i := range d.All() {
-		x := &d.Roles[i]
+	for _, x := range d.All() {
 		of := Delegation{Role: x.Name, Threshold: x.Threshold, Paths: x.Paths, Prefixes: x.Prefixes}
 		for _, id := range x.KeyIDs {
 			fingerprint := ""
-			if key := d.Keys[id]; key != nil {
+			if key := d.Key(id); key != nil {
 				fingerprint = key.Fingerprint()
 			}
 			of.Keys = append(of.Keys, fingerprint)

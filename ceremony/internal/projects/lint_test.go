@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"tufceremony/ceremony/internal/ceremonytest"
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/projects"
 	"tufceremony/ceremony/internal/tufmeta"
@@ -267,9 +268,7 @@ func TestWithdrawn(t *testing.T) {
 	old := entry(t, "pillow")
 	key, err := old.Keys[0].Public()
 	must(t, err)
-	d := &tufmeta.Delegations{Keys: map[string]*tufmeta.Key{key.ID: key}, Roles: []tufmeta.Delegated{
-		{Role: tufmeta.Role{KeyIDs: []string{key.ID}, Threshold: 1}, Name: old.Role(), Paths: []string{"*/pil1ow/*"}},
-	}}
+	d := ceremonytest.Delegations(t, []*tufmeta.Key{key}, tufmeta.Delegated{Role: tufmeta.Role{KeyIDs: []string{key.ID}, Threshold: 1}, Name: old.Role(), Paths: []string{"*/pil1ow/*"}})
 	alike := entry(t, "pil1ow")
 	alike.Keys = []projects.Key{listed(t, "pil1ow", ed("pillow"))}
 	alike.Paths = []string{"p/pil1ow/*"}

@@ -4,6 +4,7 @@ import (
 	"path"
 	"testing"
 
+	"tufceremony/ceremony/internal/ceremonytest"
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -61,7 +62,7 @@ func TestMovedAgainst(t *testing.T) {
 	e := entry(t, "requests")
 	key, err := e.Keys[0].Public()
 	must(t, err)
-	d := &tufmeta.Delegations{Keys: map[string]*tufmeta.Key{key.ID: key}, Roles: []tufmeta.Delegated{{Role: tufmeta.Role{KeyIDs: []string{key.ID}, Threshold: 1}, Name: e.Role(), Prefixes: []string{"00"}}}}
+	d := ceremonytest.Delegations(t, []*tufmeta.Key{key}, tufmeta.Delegated{Role: tufmeta.Role{KeyIDs: []string{key.ID}, Threshold: 1}, Name: e.Role(), Prefixes: []string{"00"}})
 	l := lint(e)
 	l.Against(d, func(string) bool { return false })
 	wants(t, l, "refusal: PROJECT-MOVED, requests: by the list it loses what claimed gives it: 1 hash prefixes")

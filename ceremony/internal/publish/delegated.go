@@ -153,7 +153,7 @@ func (b *builder) vouchedBelow(name string) bool {
 		return false
 	}
 	for _, d := range b.delegations() {
-		if x := d.Find(role); x != nil && tufmeta.Count(env.Canonical, env.Signatures, d.Keys, &x.Role).Reached() {
+		if x := d.Find(role); x != nil && tufmeta.Count(env.Canonical, env.Signatures, d.KeysOf(x.KeyIDs), &x.Role).Reached() {
 			return true
 		}
 	}
@@ -194,12 +194,12 @@ func (b *builder) delegations() []*tufmeta.Delegations {
 	return b.trust
 }
 
-// delegatedKeys are all keys that delegations have named, to say who has signed
-// two of one version.
-func (b *builder) delegatedKeys() []map[string]*tufmeta.Key {
+// delegatedKeys are the keys that delegations have named under the key IDs of
+// signatures, to say who has signed two of one version.
+func (b *builder) delegatedKeys(signatures []tufmeta.Signature) []map[string]*tufmeta.Key {
 	var keys []map[string]*tufmeta.Key
 	for _, d := range b.delegations() {
-		keys = append(keys, d.Keys)
+		keys = append(keys, d.KeysOf(tufmeta.KeyIDs(signatures)))
 	}
 	return keys
 }

@@ -109,7 +109,7 @@ func (b *builder) needed(snapshot *tufmeta.Snapshot, absent map[string]bool) []s
 		}
 		hands := b.handsOnTo(role, snapshot)
 		for _, name := range known {
-			if !seen[name] && slices.ContainsFunc(hands, func(d tufmeta.Delegated) bool { return isRole(d, name) }) {
+			if !seen[name] && hands.Find(name) != nil {
 				seen[name] = true
 				next = append(next, name)
 			}
@@ -126,21 +126,15 @@ func missingName(role string, snapshot *tufmeta.Snapshot, r root) string {
 	return tufmeta.Printable(role) + ".json"
 }
 
-// handsOnTo lists the roles to which the listed version of a role delegates.
-func (b *builder) handsOnTo(role string, snapshot *tufmeta.Snapshot) []tufmeta.Delegated {
+// handsOnTo is what the listed version of a role delegates.
+func (b *builder) handsOnTo(role string, snapshot *tufmeta.Snapshot) *tufmeta.Delegations {
 	env, err := stream.ReadEnvelope(b.next[fileOf(role, snapshot.Meta[role+".json"].Version, b.newest)])
 	if err != nil {
 		return nil
 	}
 	targets, err := env.Parse()
-	if err != nil || targets.Delegations == nil {
+	if err != nil {
 		return nil
 	}
-	return targets.Delegations.Roles
-}
-
-// isRole reports whether a delegation is to the role of this name: a succinct
-// one is to all bins of its prefix, numbered in hex.
-func isRole(d tufmeta.Delegated, name string) bool {
-	return d.Bins == 0 && d.Name == name || d.Bins > 0 && tufmeta.IsBin(name, d.Name, d.Bits)
+	return targets.Delegations
 }

@@ -149,7 +149,7 @@ func (b *builder) same(name string, published, data []byte) error {
 	}
 	var keys []map[string]*tufmeta.Key
 	if b.chain != nil { // of roots there is nothing below yet
-		keys = b.delegatedKeys()
+		keys = b.delegatedKeys(slices.Concat(theirs.Signatures, mine.Signatures))
 	}
 	for _, r := range b.chain {
 		keys = append(keys, r.Keys)

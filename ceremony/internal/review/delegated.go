@@ -2,6 +2,7 @@ package review
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -56,9 +57,9 @@ func (r *reviewer) delegated() {
 		if d == nil || want == nil || want.Delegations == nil {
 			continue
 		}
-		r.results = append(r.results, r.named(d.Keys, inspect.Delegations(d, tufmeta.Printable(by)))...)
-		for i := range d.Roles {
-			r.results = append(r.results, r.delegatedRole(d.Roles[i].Name, d.Keys, &d.Roles[i].Role, true)...)
+		r.results = append(r.results, r.named(d.Key, inspect.Delegations(d, tufmeta.Printable(by)))...)
+		for _, x := range d.All() {
+			r.results = append(r.results, r.delegatedRole(x.Name, d.KeysOf(x.KeyIDs), &x.Role, true)...)
 		}
 	}
 	for _, d := range r.report.Demands {
@@ -112,21 +113,13 @@ func (r *reviewer) machines(fingerprints []string) bool {
 // published file survives the delegations that are made here.
 func (r *reviewer) staleDelegated(published map[string]*tufmeta.Targets) {
 	for _, by := range slices.Sorted(maps.Keys(r.new)) {
-		before := map[string]wanted{}
-		if old := r.old[by]; old != nil && !r.sameBelow[by] {
-			for i := range old.Delegations.All() {
-				d := &old.Delegations.Roles[i]
-				before[d.Name] = wanted{d, inspect.FingerprintsOf(old.Delegations.Keys, &d.Role)}
-			}
+		b := r.below(by)
+		if now := published[by].Delegations; now != b.now {
+			b = &below{old: b.old, now: now}
 		}
-		now := published[by].Delegations
 		var unsigned []string
-		for i := range now.All() {
-			d := &now.Roles[i]
-			if r.sameBelow[by] && (r.old[d.Name] == nil || d.Bins > 0) {
-				continue
-			}
-			switch why, machine := r.stale(before, now, d); {
+		for d := range r.mayBeStale(by, b) {
+			switch why, machine := r.stale(b, d); {
 			case why == "":
 			case machine:
 				unsigned = append(unsigned, tufmeta.Printable(d.Name))
@@ -140,34 +133,58 @@ func (r *reviewer) staleDelegated(published map[string]*tufmeta.Targets) {
 	}
 }
 
-// wanted is a delegation, with the keys that it asks for.
-type wanted struct {
-	*tufmeta.Delegated
-	keys []string
+// mayBeStale gives the delegations of which it is not plain that they are as they
+// were: where all of them are, those of which trusted/ has a file.
+func (r *reviewer) mayBeStale(by string, b *below) iter.Seq[*tufmeta.Delegated] {
+	return func(yield func(*tufmeta.Delegated) bool) {
+		if r.sameBelow[by] {
+			var places []int
+			for role := range r.old {
+				if place, ok := b.now.Place(role); ok {
+					places = append(places, place)
+				}
+			}
+			for _, place := range slices.Sorted(slices.Values(places)) {
+				if !yield(b.now.At(place)) {
+					return
+				}
+			}
+			return
+		}
+		for _, d := range b.now.All() {
+			if r.old[d.Name] == nil && b.same(d) {
+				continue
+			}
+			if !yield(d) {
+				return
+			}
+		}
+	}
 }
 
 // stale says why the published file of a role no longer does, or nothing where
 // it does, as far as can be known. Machine says that it never was published, or
 // that a machine or another project signs it: then nothing that people have
 // signed here is lost.
-func (r *reviewer) stale(before map[string]wanted, now *tufmeta.Delegations, d *tufmeta.Delegated) (why string, machine bool) {
+func (r *reviewer) stale(b *below, d *tufmeta.Delegated) (why string, machine bool) {
 	if r.signedHere(d) {
 		return "", false
 	}
-	keys := inspect.FingerprintsOf(now.Keys, &d.Role)
-	_, external := r.origin(now.Keys, &d.Role)
+	listed := b.now.KeysOf(d.KeyIDs)
+	keys := inspect.FingerprintsOf(listed, &d.Role)
+	_, external := r.origin(listed, &d.Role)
 	machine = external || r.machines(keys) || r.claimed[d.Name] // developers sign a project's
 	if old := r.old[d.Name]; old != nil && d.Bins == 0 {
-		tally := tufmeta.Count(old.head.Canonical, old.head.Signatures, now.Keys, &d.Role)
+		tally := tufmeta.Count(old.head.Canonical, old.head.Signatures, listed, &d.Role)
 		if tally.Reached() {
 			return "", false
 		}
 		return fmt.Sprintf("%s %d would have %d valid signatures, and %d are needed", tufmeta.Printable(d.Name), old.Version, tally.Valid(), tally.Threshold), machine
 	}
-	switch was, known := before[d.Name]; {
-	case !known || was.Bins != d.Bins:
+	switch was, _ := b.before(d); {
+	case was == nil || was.Bins != d.Bins:
 		return "it is new", true
-	case was.Threshold == d.Threshold && same(was.keys, keys):
+	case was.Threshold == d.Threshold && same(inspect.FingerprintsIn(b.old, was), keys):
 		return "", false
 	}
 	return fmt.Sprintf("the keys of %s change, and trusted/ has no file of it to see whether enough of its signers stay", tufmeta.Printable(d.Name)), machine
@@ -190,10 +207,10 @@ func (r *reviewer) revokedDelegated(published map[string]*tufmeta.Targets) {
 	}
 	for _, by := range slices.Sorted(maps.Keys(published)) {
 		d := published[by].Delegations
-		for i := range d.All() {
-			for _, f := range inspect.FingerprintsOf(d.Keys, &d.Roles[i].Role) {
+		for _, x := range d.All() {
+			for _, f := range inspect.FingerprintsIn(d, x) {
 				if t, ok := r.plan.Roster.ByFingerprint(f); ok && (t.Compromised || t.Weak) {
-					r.say("REVOKED-KEPT", tufmeta.Printable(d.Roles[i].Name)+" "+t.Name, "the key of %s is revoked, and %s goes on delegating to it", r.plan.Roster.Describe(f), tufmeta.Printable(by))
+					r.say("REVOKED-KEPT", tufmeta.Printable(x.Name)+" "+t.Name, "the key of %s is revoked, and %s goes on delegating to it", r.plan.Roster.Describe(f), tufmeta.Printable(by))
 				}
 			}
 		}

@@ -17,20 +17,14 @@ import (
 // delegationsAsPlanned compares what a role delegates with the plan, which has
 // all of it, and wants the rest to be as it was.
 func (r *reviewer) delegationsAsPlanned(v folder.Version, want *plan.Delegations, tree, signed map[string]any) {
-	have := &tufmeta.Delegations{}
-	if now, err := tufmeta.ParseTargets(signed); err == nil && now.Delegations != nil {
-		have = now.Delegations
-	}
-	var before map[string]*tufmeta.Key
-	if old := r.old[v.Role]; old != nil && old.Delegations != nil {
-		before = old.Delegations.Keys
-	}
+	b := r.below(v.Role)
+	have := b.now
 	var wanted, named []string
 	for _, x := range want.Roles {
 		wanted = append(wanted, x.Name)
 	}
-	for _, x := range have.Roles {
-		named = append(named, x.Name)
+	for i := range have.Len() {
+		named = append(named, have.NameAt(i))
 	}
 	if !r.listAsPlanned(v, "list of delegations", named, wanted) {
 		return
@@ -39,17 +33,19 @@ func (r *reviewer) delegationsAsPlanned(v folder.Version, want *plan.Delegations
 	was, _ := tree["delegations"].(map[string]any)
 	used := map[string]bool{}
 	for i, x := range want.Roles {
-		r.delegationAsPlanned(v, x, have.Keys, have.Roles[i])
-		if !reflect.DeepEqual(unknown(rawDelegation(was, x)), r.beyondPlan(v, x, rawDelegation(now, x))) {
+		d := have.At(i)
+		r.delegationAsPlanned(v, x, have.KeysOf(d.KeyIDs), d)
+		if !reflect.DeepEqual(unknown(objectOf(b.old, x)), r.beyondPlan(v, x, objectOf(have, x))) {
 			r.say("PLAN-MISMATCH", v.String(), "delegation \"%s\" differs from the trusted %s in more than the plan says", x.Name, v.Role)
 		}
-		for _, id := range have.Roles[i].KeyIDs {
+		for _, id := range d.KeyIDs {
 			used[id] = true
 		}
 	}
 	r.keptDelegations(v, want, was, now)
-	r.keptKeys(v, have.Keys, r.withForeign(before, want))
-	for _, id := range slices.Sorted(maps.Keys(have.Keys)) {
+	keys := maps.Collect(have.Keys())
+	r.keptKeys(v, keys, r.withForeign(listedBefore(b.old, keys), want))
+	for _, id := range slices.Sorted(maps.Keys(keys)) {
 		if !used[id] {
 			r.say("PLAN-MISMATCH", v.String(), "it lists a key that no delegation uses: %s", tufmeta.Printable(id))
 		}
@@ -76,7 +72,7 @@ func (r *reviewer) keptDelegations(v folder.Version, want *plan.Delegations, was
 	}
 }
 
-func (r *reviewer) delegationAsPlanned(v folder.Version, want plan.Delegation, keys map[string]*tufmeta.Key, have tufmeta.Delegated) {
+func (r *reviewer) delegationAsPlanned(v folder.Version, want plan.Delegation, keys map[string]*tufmeta.Key, have *tufmeta.Delegated) {
 	at := func(what string) string { return "delegation " + want.Name + " " + what }
 	r.asPlanned(v, at("bits"), strconv.Itoa(have.Bits), strconv.Itoa(want.Bits))
 	r.asPlanned(v, at("terminating"), strconv.FormatBool(have.Terminating), strconv.FormatBool(want.Terminating))
@@ -107,16 +103,26 @@ func (r *reviewer) listAsPlanned(v folder.Version, what string, have, want []str
 	return false
 }
 
-// rawDelegation finds the object of a role, or of succinct bins, by its name.
-func rawDelegation(delegations map[string]any, x plan.Delegation) map[string]any {
-	if bins, ok := delegations["succinct_roles"].(map[string]any); ok && x.Bits > 0 && bins["name_prefix"] == x.Name {
-		return bins
+// listedBefore are the keys of a trusted version that are among others, under whatever
+// key IDs.
+func listedBefore(d *tufmeta.Delegations, keys map[string]*tufmeta.Key) map[string]*tufmeta.Key {
+	known := map[string]bool{}
+	for _, key := range keys {
+		known[key.Fingerprint()] = true
 	}
-	roles, _ := delegations["roles"].([]any)
-	for _, role := range roles {
-		if object, ok := role.(map[string]any); ok && x.Bits == 0 && object["name"] == x.Name {
-			return object
+	before := map[string]*tufmeta.Key{}
+	for id, key := range d.Keys() {
+		if known[key.Fingerprint()] {
+			before[id] = key
 		}
+	}
+	return before
+}
+
+// objectOf finds the object of a role, or of succinct bins, by its name in the plan.
+func objectOf(d *tufmeta.Delegations, x plan.Delegation) map[string]any {
+	if place, ok := like(d, &tufmeta.Delegated{Name: x.Name, Bins: int64(x.Bits)}); ok {
+		return d.At(place).Object()
 	}
 	return nil
 }
@@ -151,27 +157,33 @@ func (r *reviewer) beyondPlan(v folder.Version, x plan.Delegation, role map[stri
 const shownUnchanged = 20
 
 // delegationChanges sets old beside new, in the order in which clients ask.
-func (r *reviewer) delegationChanges(role string, old, now *tufmeta.Delegations) []Change {
-	if n := strconv.Itoa(len(now.All())); r.sameBelow[role] && len(now.All()) > shownUnchanged {
+func (r *reviewer) delegationChanges(role string) []Change {
+	b := r.below(role)
+	many := b.now.Len() > shownUnchanged
+	if n := strconv.Itoa(b.now.Len()); r.sameBelow[role] && many {
 		return []Change{{Mark: "=", What: "delegations unchanged", Old: n, New: n}}
 	}
-	before, after := r.delegations(old), r.delegations(now)
-	known, stays := byName(before), byName(after)
 	var changes []Change
 	kept := 0
-	for _, d := range after {
-		was := known[d.name]
-		if was.text == d.text && slices.Equal(was.keys, d.keys) && len(after) > shownUnchanged {
+	for i, d := range b.now.All() {
+		old, place := b.before(d)
+		if many && old != nil && place == i && b.same(d) {
 			kept++
 			continue
 		}
-		changes = append(changes, scalar("delegation "+d.name, was.text, d.text))
-		changes = append(changes, r.keyChanges(d.name, was.keys, d.keys)...)
+		was, is := r.described(b.old, place, old), r.described(b.now, i, d)
+		if was.text == is.text && slices.Equal(was.keys, is.keys) && many {
+			kept++
+			continue
+		}
+		changes = append(changes, scalar("delegation "+is.name, was.text, is.text))
+		changes = append(changes, r.keyChanges(is.name, was.keys, is.keys)...)
 	}
-	for _, d := range before {
-		if stays[d.name].text == "" {
-			changes = append(changes, Change{Mark: "-", What: "delegation " + d.name, Old: d.text})
-			changes = append(changes, r.keyChanges(d.name, d.keys, nil)...)
+	for i, d := range b.old.All() {
+		if _, stays := like(b.now, d); !stays {
+			was := r.described(b.old, i, d)
+			changes = append(changes, Change{Mark: "-", What: "delegation " + was.name, Old: was.text})
+			changes = append(changes, r.keyChanges(was.name, was.keys, nil)...)
 		}
 	}
 	if kept > 0 {
@@ -204,30 +216,19 @@ type described struct {
 	keys       []string // fingerprints
 }
 
-func byName(list []described) map[string]described {
-	out := map[string]described{}
-	for _, d := range slices.Backward(list) { // of two of one name clients look at the first
-		out[d.name] = d
+// described gives a delegation with its place; nothing of none.
+func (r *reviewer) described(d *tufmeta.Delegations, place int, role *tufmeta.Delegated) described {
+	if role == nil {
+		return described{}
 	}
-	return out
+	x := r.describe(d, role)
+	x.text = fmt.Sprintf("place %d, %s", place+1, x.text)
+	return x
 }
 
-// delegations describes each delegated role: its place, its threshold, and the
-// targets for which clients ask it.
-func (r *reviewer) delegations(d *tufmeta.Delegations) []described {
-	var out []described
-	if d == nil {
-		return nil
-	}
-	for i := range d.Roles {
-		x := r.describe(d.Keys, &d.Roles[i])
-		x.text = fmt.Sprintf("place %d, %s", i+1, x.text)
-		out = append(out, x)
-	}
-	return out
-}
-
-func (r *reviewer) describe(all map[string]*tufmeta.Key, role *tufmeta.Delegated) described {
+// describe says for which targets clients ask a role, and who signs it.
+func (r *reviewer) describe(d *tufmeta.Delegations, role *tufmeta.Delegated) described {
+	all := d.KeysOf(role.KeyIDs)
 	keys := inspect.FingerprintsOf(all, &role.Role)
 	text := fmt.Sprintf("%d of %d keys", role.Threshold, len(keys))
 	if from, ok := r.origin(all, &role.Role); ok {

@@ -15,7 +15,7 @@ import (
 
 // externalAsRoot compares a delegation with the newest root of the other
 // repository.
-func (r *reviewer) externalAsRoot(v folder.Version, want plan.Delegation, keys map[string]*tufmeta.Key, have tufmeta.Delegated) {
+func (r *reviewer) externalAsRoot(v folder.Version, want plan.Delegation, keys map[string]*tufmeta.Key, have *tufmeta.Delegated) {
 	x := r.foreign.byName[want.External]
 	if x == nil || x.Newest == nil {
 		return // which the chain has said
@@ -73,14 +73,14 @@ func (r *reviewer) externalsUsed(published map[string]*tufmeta.Targets) {
 			continue
 		}
 		d := published[by].Delegations
-		for i := range d.All() {
-			from, ok := r.origin(d.Keys, &d.Roles[i].Role)
+		for _, x := range d.All() {
+			from, ok := r.origin(d.KeysOf(x.KeyIDs), &x.Role)
 			if !ok {
 				continue
 			}
 			used[from.Name] = true
 			if newest := from.Newest; newest != nil && newest.Version != from.version {
-				r.ofPublished("EXTERNAL-MISMATCH", tufmeta.Printable(d.Roles[i].Name), "%s goes on delegating to it with the keys of %s, and its newest is root %d", tufmeta.Printable(by), from, newest.Version)
+				r.ofPublished("EXTERNAL-MISMATCH", tufmeta.Printable(x.Name), "%s goes on delegating to it with the keys of %s, and its newest is root %d", tufmeta.Printable(by), from, newest.Version)
 			}
 		}
 	}

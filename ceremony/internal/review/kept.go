@@ -33,10 +33,18 @@ func (r *reviewer) keptFields(v folder.Version, old, signed map[string]any, chan
 			r.asPlanned(v, name, tufmeta.Printable(fmt.Sprint(signed[name])), tufmeta.SpecVersion)
 		case old == nil && !slices.Contains(firstFields(v.Role), name):
 			r.say("PLAN-MISMATCH", v.String(), "field \"%s\" has no place in a first version, and the plan does not make it", tufmeta.Printable(name))
-		case old != nil && !reflect.DeepEqual(old[name], signed[name]):
+		case old != nil && !r.sameField(v.Role, name, old[name], signed[name]):
 			r.say("PLAN-MISMATCH", v.String(), "field \"%s\" is not as in the trusted version, and the plan does not change it", tufmeta.Printable(name))
 		}
 	}
+}
+
+// sameField compares a field. Delegated roles and their keys do not stand in the tree.
+func (r *reviewer) sameField(role, name string, old, signed any) bool {
+	if b := r.below(role); name == "delegations" && !b.old.Same(b.now) {
+		return false
+	}
+	return reflect.DeepEqual(old, signed)
 }
 
 // keptRoles wants each role to be as it was but for keys and threshold, which

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"maps"
 	"slices"
 
 	"tufceremony/ceremony/internal/check"
@@ -45,23 +46,30 @@ func (r *reviewer) stillToSign() {
 
 // trusts names what is trusted and lists the key of a token.
 func (r *reviewer) trusts(t *roster.Token) string {
-	listed := func(keys map[string]*tufmeta.Key) bool {
-		for _, key := range keys {
-			if key != nil && key.Err == nil && key.Fingerprint() == t.Key.Fingerprint() {
-				return true
+	if r.oldRoot != nil {
+		for _, key := range r.oldRoot.Keys {
+			if key.Err == nil && key.Fingerprint() == t.Key.Fingerprint() {
+				return "the trusted root"
 			}
 		}
-		return false
 	}
-	if r.oldRoot != nil && listed(r.oldRoot.Keys) {
-		return "the trusted root"
-	}
-	for role, old := range r.old {
-		if old.Delegations != nil && listed(old.Delegations.Keys) {
-			return "the trusted " + tufmeta.Printable(role)
+	return r.trustsBelow()[t.Key.Fingerprint()]
+}
+
+// trustsBelow names, for the key of each token to which a trusted role delegates, that
+// role.
+func (r *reviewer) trustsBelow() map[string]string {
+	if r.listedBelow == nil {
+		r.listedBelow = map[string]string{}
+		for _, role := range slices.Sorted(maps.Keys(r.old)) {
+			for _, key := range r.old[role].Delegations.Keys() {
+				if _, ok := r.plan.Roster.ByFingerprint(key.Fingerprint()); ok && key.Err == nil && r.listedBelow[key.Fingerprint()] == "" {
+					r.listedBelow[key.Fingerprint()] = "the trusted " + tufmeta.Printable(role)
+				}
+			}
 		}
 	}
-	return ""
+	return r.listedBelow
 }
 
 // keyIDs are those under which this event lists the key of a token.

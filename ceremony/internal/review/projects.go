@@ -1,7 +1,9 @@
 package review
 
 import (
+	"bytes"
 	"fmt"
+	"iter"
 	"maps"
 	"reflect"
 	"slices"
@@ -60,10 +62,10 @@ func (t Trusted) reserve(l *projects.Linter, role string) {
 			continue
 		}
 		d := t.Targets[by].Delegations
-		for i := range d.All() {
-			for _, id := range d.Roles[i].KeyIDs {
-				if key := d.Keys[id]; key != nil && key.Err == nil {
-					l.Reserve(key.Fingerprint(), tufmeta.Printable(d.Roles[i].Name)+", to which "+tufmeta.Printable(by)+" delegates")
+		for _, x := range d.All() {
+			for _, id := range x.KeyIDs {
+				if key := d.Key(id); key != nil && key.Err == nil {
+					l.Reserve(key.Fingerprint(), tufmeta.Printable(x.Name)+", to which "+tufmeta.Printable(by)+" delegates")
 				}
 			}
 		}
@@ -88,67 +90,37 @@ func reserveRoot(l *projects.Linter, root *tufmeta.Root, whose string) {
 	}
 }
 
-// delegates is the member delegations of a tree: its roles in order, the first
-// place of each name, its keys by ID, and how many roles have a key.
-type delegates struct {
-	rest  map[string]any
-	keys  map[string]any
-	roles []map[string]any
-	names []string
-	place map[string]int
-	used  map[string]int
-}
-
-func delegatesOf(tree map[string]any) *delegates {
-	object, _ := tree["delegations"].(map[string]any)
-	d := &delegates{rest: without(object, true, "keys", "roles"), place: map[string]int{}, used: map[string]int{}}
-	d.keys, _ = object["keys"].(map[string]any)
-	list, _ := object["roles"].([]any)
-	for i, v := range list {
-		role, _ := v.(map[string]any)
-		name, _ := role["name"].(string)
-		if _, twice := d.place[name]; !twice {
-			d.place[name] = i
-		}
-		ids, _ := role["keyids"].([]any)
-		for _, id := range ids {
-			text, _ := id.(string)
-			d.used[text]++
-		}
-		d.roles, d.names = append(d.roles, role), append(d.names, name)
-	}
-	return d
-}
-
 // projectsAsPlanned compares what a role delegates with the trusted version and
 // the plan's list.
 func (r *reviewer) projectsAsPlanned(v folder.Version, want *plan.TargetsPlan, tree, signed map[string]any) {
-	was, now := delegatesOf(tree), delegatesOf(signed)
+	b := r.below(v.Role)
 	listed := map[string]projects.Entry{}
 	for _, e := range want.Claimed() {
 		listed[e.Role()] = e
 		r.claimed[e.Role()] = true
 	}
-	expected := r.expectedRoles(v, want, was, listed)
-	r.sameRoles(v, now.names, expected)
-	if len(expected) > 0 && !reflect.DeepEqual(was.rest, now.rest) || len(expected) == 0 && signed["delegations"] != nil {
+	n := r.rolesAsExpected(v, want, b, listed)
+	if n > 0 && !reflect.DeepEqual(restOf(tree), restOf(signed)) || n == 0 && signed["delegations"] != nil {
 		r.say("PLAN-MISMATCH", v.String(), "its delegations differ from the trusted %s in more than the plan says", v.Role)
 	}
-	have := r.new[v.Role].Delegations
-	for i, name := range now.names {
-		before := map[string]any(nil)
-		if at, ok := was.place[name]; ok {
-			before = was.roles[at]
+	seen := map[string]bool{}
+	for i := range b.now.LenListed() {
+		raw, before := b.now.RawAt(i), []byte(nil)
+		name := b.now.NameAt(i)
+		place, known := b.old.Place(name)
+		if known {
+			before = b.old.RawAt(place)
 		}
 		e, planned := listed[name]
 		switch {
-		case planned && now.place[name] == i:
-			r.claimAsPlanned(v, e, before, now.roles[i], have.Keys, have.Roles[i])
-		case !reflect.DeepEqual(before, now.roles[i]):
+		case planned && !seen[name]:
+			seen[name] = true
+			r.claimAsPlanned(v, e, before, b.now, b.now.At(i))
+		case !bytes.Equal(before, raw):
 			r.say("PLAN-MISMATCH", v.String(), "delegation \"%s\" is not as in the trusted version, and the plan does not change it", tufmeta.Printable(name))
 		}
 	}
-	r.keysOfProjects(v, was, now)
+	r.keysOfProjects(v, b)
 	trusted := Trusted{Root: r.oldRoot, Targets: map[string]*tufmeta.Targets{}}
 	for role, old := range r.old {
 		trusted.Targets[role] = old.Targets
@@ -157,51 +129,71 @@ func (r *reviewer) projectsAsPlanned(v folder.Version, want *plan.TargetsPlan, t
 	r.results = append(r.results, Projects(r.plan, want, trusted).Results()...)
 }
 
-// expectedRoles lists the roles that there must be: those that there were, in
-// their order, and the new ones after them, sorted.
-func (r *reviewer) expectedRoles(v folder.Version, want *plan.TargetsPlan, was *delegates, listed map[string]projects.Entry) []string {
+// restOf is what a tree says of its delegations but for the roles and their keys.
+func restOf(tree map[string]any) map[string]any {
+	return without(tree["delegations"], true, "keys", "roles")
+}
+
+// rolesAsExpected wants those roles that there were, in their order, but for those that
+// are withdrawn, and the new ones after them, sorted. It gives their number.
+func (r *reviewer) rolesAsExpected(v folder.Version, want *plan.TargetsPlan, b *below, listed map[string]projects.Entry) int {
 	gone := map[string]bool{}
 	for _, project := range want.Withdraw {
 		role := projects.Role(project)
 		gone[role] = true
-		if _, there := was.place[role]; !there {
+		if _, there := b.old.Place(role); !there {
 			r.say("PLAN-MISMATCH", v.String(), "the plan withdraws \"%s\", to which the trusted %s does not delegate", project, v.Role)
 		}
 	}
-	var expected, fresh []string
-	for _, name := range was.names {
-		if !gone[name] {
-			expected = append(expected, name)
-		}
-	}
+	var fresh []string
 	for name := range listed {
-		if _, there := was.place[name]; !there {
+		if _, there := b.old.Place(name); !there {
 			fresh = append(fresh, name)
 		}
 	}
 	slices.Sort(fresh)
-	return append(expected, fresh...)
+	expected := func(yield func(string) bool) {
+		for i := range b.old.LenListed() {
+			if name := b.old.NameAt(i); !gone[name] && !yield(name) {
+				return
+			}
+		}
+		for _, name := range fresh {
+			if !yield(name) {
+				return
+			}
+		}
+	}
+	n := 0
+	for range expected {
+		n++
+	}
+	r.sameRoles(v, b.now, expected, n)
+	return n
 }
 
 // sameRoles compares names in order, and says where they part.
-func (r *reviewer) sameRoles(v folder.Version, have, want []string) {
-	for i := range max(len(have), len(want)) {
+func (r *reviewer) sameRoles(v folder.Version, have *tufmeta.Delegations, want iter.Seq[string], n int) {
+	next, stop := iter.Pull(want)
+	defer stop()
+	for i := range max(have.LenListed(), n) {
 		there, wanted := "none", "none"
-		if i < len(have) {
-			there = have[i]
+		if i < have.LenListed() {
+			there = have.NameAt(i)
 		}
-		if i < len(want) {
-			wanted = want[i]
+		if name, ok := next(); ok {
+			wanted = name
 		}
 		if there != wanted {
-			r.say("PLAN-MISMATCH", v.String(), "of its %d delegations, number %d is \"%s\", and trusted version and plan make \"%s\" of %d", len(have), i+1, tufmeta.Printable(there), tufmeta.Printable(wanted), len(want))
+			r.say("PLAN-MISMATCH", v.String(), "of its %d delegations, number %d is \"%s\", and trusted version and plan make \"%s\" of %d", have.LenListed(), i+1, tufmeta.Printable(there), tufmeta.Printable(wanted), n)
 			return
 		}
 	}
 }
 
 // claimAsPlanned compares the role of a project with its line of the list.
-func (r *reviewer) claimAsPlanned(v folder.Version, e projects.Entry, before, now map[string]any, keys map[string]*tufmeta.Key, have tufmeta.Delegated) {
+func (r *reviewer) claimAsPlanned(v folder.Version, e projects.Entry, before []byte, now *tufmeta.Delegations, have *tufmeta.Delegated) {
+	keys := now.KeysOf(have.KeyIDs)
 	differs := func(what string) {
 		r.say("PLAN-MISMATCH", v.String(), "delegation \"%s\" has other %s than the list says", e.Role(), what)
 	}
@@ -220,7 +212,7 @@ func (r *reviewer) claimAsPlanned(v folder.Version, e projects.Entry, before, no
 	if !slices.Equal(have.Paths, e.Paths) || have.Prefixes != nil || !have.Terminating {
 		differs("paths")
 	}
-	if !reflect.DeepEqual(unknown(before), unknown(now)) {
+	if !reflect.DeepEqual(unknown((&tufmeta.Delegated{Raw: before}).Object()), unknown(have.Object())) {
 		differs("members")
 	}
 	r.results = append(r.results, inspect.Delegated(keys, &have.Role, e.Role(), false)...)
@@ -228,31 +220,36 @@ func (r *reviewer) claimAsPlanned(v folder.Version, e projects.Entry, before, no
 
 // keysOfProjects wants each key to be one that a role has, as it was, or as this
 // project writes it; and one to go only with the last role that had it.
-func (r *reviewer) keysOfProjects(v folder.Version, was, now *delegates) {
+func (r *reviewer) keysOfProjects(v folder.Version, b *below) {
 	mismatch := func(id, why string) {
 		r.say("PLAN-MISMATCH", v.String(), "key %s %s", tufmeta.Printable(id), why)
 	}
-	for _, id := range slices.Sorted(maps.Keys(now.keys)) {
-		before, known := was.keys[id]
+	had, has := used(b.old), used(b.now)
+	var stay []string
+	b.keys(func(k bothKeys) {
+		known := k.old != nil
 		switch {
-		case now.used[id] == 0 && (!known || was.used[id] > 0):
-			mismatch(id, "is one that no delegation uses")
-		case known && !reflect.DeepEqual(before, now.keys[id]):
-			mismatch(id, "is not as in the trusted version")
-		case !known && !ofList(id, now.keys[id]):
-			mismatch(id, "is not written as a key of a list is")
+		case k.now == nil:
+			if !had[k.was] && b.now.LenListed() > 0 {
+				stay = append(stay, k.id)
+			}
+		case !has[k.place] && (!known || had[k.was]):
+			mismatch(k.id, "is one that no delegation uses")
+		case known && !bytes.Equal(k.old, k.now):
+			mismatch(k.id, "is not as in the trusted version")
+		case !known && !ofList(k.id, k.now):
+			mismatch(k.id, "is not written as a key of a list is")
 		}
-	}
-	for _, id := range slices.Sorted(maps.Keys(was.keys)) {
-		if _, stays := now.keys[id]; !stays && was.used[id] == 0 && len(now.names) > 0 {
-			mismatch(id, "is in the trusted version, and the plan does not take it out")
-		}
+	})
+	for _, id := range stay {
+		mismatch(id, "is in the trusted version, and the plan does not take it out")
 	}
 }
 
 // ofList is asWritten for the keys that others sign with, fields that nobody
 // knows included.
-func ofList(id string, v any) bool {
+func ofList(id string, raw []byte) bool {
+	v, _ := tufmeta.ParseCanonical(raw) // which was read before
 	object, _ := v.(map[string]any)
 	key := tufmeta.ParseKey(id, object)
 	if key.Err != nil {

@@ -143,7 +143,7 @@ func TestProjectKeyOfAnother(t *testing.T) {
 		return r
 	}
 	by := func(role, delegated string) map[string]*tufmeta.Targets {
-		return map[string]*tufmeta.Targets{role: {Delegations: &tufmeta.Delegations{Keys: keys, Roles: []tufmeta.Delegated{{Role: signs, Name: delegated, Paths: []string{"elsewhere/*"}}}}}}
+		return map[string]*tufmeta.Targets{role: {Delegations: ceremonytest.Delegations(t, []*tufmeta.Key{key}, tufmeta.Delegated{Role: signs, Name: delegated, Paths: []string{"elsewhere/*"}})}}
 	}
 	for name, row := range map[string]struct {
 		trusted review.Trusted

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"reflect"
@@ -22,28 +23,23 @@ const (
 	shownForms = 5
 )
 
-func (r *reviewer) promotionChanges(want *plan.TargetsPlan, old, now *tufmeta.Delegations) []Change {
-	before := map[string]*tufmeta.Delegated{}
-	for i := range old.All() {
-		before[old.Roles[i].Name] = &old.Roles[i]
-	}
+func (r *reviewer) promotionChanges(want *plan.TargetsPlan) []Change {
+	b := r.below(want.Name())
 	var fresh, changed, gone []pair
-	kept, stays := 0, map[string]bool{}
-	for i := range now.All() {
-		d := &now.Roles[i]
-		stays[d.Name] = true
-		switch was := before[d.Name]; {
+	kept := 0
+	for i, d := range b.now.All() {
+		switch was, place := b.before(d); {
 		case was == nil:
-			fresh = append(fresh, pair{now: d})
-		case reflect.DeepEqual(was, d):
+			fresh = append(fresh, pair{none, int32(i)})
+		case bytes.Equal(was.Raw, d.Raw) || sameRole(*was, *d):
 			kept++
 		default:
-			changed = append(changed, pair{was, d})
+			changed = append(changed, pair{int32(place), int32(i)})
 		}
 	}
-	for i := range old.All() {
-		if !stays[old.Roles[i].Name] {
-			gone = append(gone, pair{old: &old.Roles[i]})
+	for i, d := range b.old.All() {
+		if _, stays := like(b.now, d); !stays {
+			gone = append(gone, pair{int32(i), none})
 		}
 	}
 	changes := r.listChanges(want)
@@ -51,10 +47,16 @@ func (r *reviewer) promotionChanges(want *plan.TargetsPlan, old, now *tufmeta.De
 		n := strconv.Itoa(kept)
 		changes = append(changes, Change{Mark: "=", What: "delegations unchanged", Old: n, New: n})
 	}
-	s := shower{r, old, now}
+	s := shower{r, b}
 	changes = append(changes, s.ends(fresh)...)
 	changes = append(changes, s.most("~", "changed", changed)...)
 	return append(changes, s.most("-", "gone", gone)...)
+}
+
+// sameRole compares what this program knows of a role.
+func sameRole(a, b tufmeta.Delegated) bool {
+	a.Raw, b.Raw = nil, nil
+	return reflect.DeepEqual(a, b)
 }
 
 // listChanges says which list it is, and what paths are in it.
@@ -78,12 +80,15 @@ func (r *reviewer) listChanges(want *plan.TargetsPlan) []Change {
 	return changes
 }
 
-// pair is a delegation before and after.
-type pair struct{ old, now *tufmeta.Delegated }
+// pair is the place of a delegation before and after.
+type pair struct{ old, now int32 }
+
+// none is the place of what is not there.
+const none = -1
 
 type shower struct {
-	r        *reviewer
-	old, now *tufmeta.Delegations
+	r *reviewer
+	*below
 }
 
 // ends shows the first and the last of what is new.
@@ -117,18 +122,18 @@ func (s shower) most(mark, what string, list []pair) []Change {
 
 func (s shower) one(x pair) []Change {
 	var before, after described
-	if x.old != nil {
-		before = s.r.describe(s.old.Keys, x.old)
+	if x.old != none {
+		before = s.r.describe(s.old, s.old.At(int(x.old)))
 	}
-	if x.now != nil {
-		after = s.r.describe(s.now.Keys, x.now)
+	if x.now != none {
+		after = s.r.describe(s.now, s.now.At(int(x.now)))
 	}
 	name := cmp.Or(after.name, before.name)
 	c := scalar("delegation "+name, before.text, after.text)
 	switch {
-	case x.now == nil:
+	case x.now == none:
 		c.Mark = "-"
-	case x.old != nil:
+	case x.old != none:
 		c.Mark = "~" // its keys, where the words are the same
 	}
 	changes := s.r.keyChanges(name, before.keys, after.keys)

@@ -90,7 +90,7 @@ func Review(files folder.Files) (*Report, error) {
 	if len(versions) == 0 {
 		return nil, errors.New("reviewing: payload/ is empty, nothing has been drafted")
 	}
-	r := &reviewer{files: files, plan: p, report: &Report{Plan: p, Event: files.Event(), files: files}, old: map[string]*published{}, new: map[string]*tufmeta.Targets{}, claimed: map[string]bool{}, sameBelow: map[string]bool{}, entries: map[folder.Version]*entries{}}
+	r := &reviewer{files: files, plan: p, report: &Report{Plan: p, Event: files.Event(), files: files}, old: map[string]*published{}, new: map[string]*tufmeta.Targets{}, changes: map[string]*below{}, claimed: map[string]bool{}, sameBelow: map[string]bool{}, entries: map[folder.Version]*entries{}}
 	r.compareAll(versions)
 	if err := r.trusted(); err != nil {
 		return nil, err
@@ -123,6 +123,8 @@ type reviewer struct {
 	oldRootTree    map[string]any
 	old            map[string]*published       // targets and delegated roles in trusted/, the newest of each
 	new            map[string]*tufmeta.Targets // those in payload/
+	changes        map[string]*below           // of those in payload/; see below
+	listedBelow    map[string]string           // see trustsBelow
 	claimed        map[string]bool             // delegated roles that are projects of a list
 	sameBelow      map[string]bool             // roles whose delegations are as they were, to the byte
 	entries        map[folder.Version]*entries // what was found in each payload, entry by entry
@@ -269,7 +271,7 @@ func (r *reviewer) document(v folder.Version) {
 		default:
 			d.Changes, err = r.targets(d, head)
 		}
-		r.results = append(r.results, inspect.Bins(v.Role, head.Signed)...)
+		r.results = append(r.results, inspect.Bins(v.Role, r.below(v.Role).now)...)
 	}
 	if err != nil {
 		r.say("JSON-STRICT", v.String(), "%v", err)

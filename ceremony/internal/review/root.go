@@ -21,7 +21,7 @@ func (r *reviewer) root(v folder.Version, signed map[string]any) ([]Change, erro
 		return nil, err
 	}
 	r.newRoot = root
-	r.results = append(r.results, r.named(root.Keys, inspect.Root(root, r.plan.Closes))...)
+	r.results = append(r.results, r.named(func(id string) *tufmeta.Key { return root.Keys[id] }, inspect.Root(root, r.plan.Closes))...)
 	r.results = append(r.results, inspect.Text(signed, v.String(), true)...)
 	old := int64(0)
 	if r.oldRoot != nil {
@@ -49,9 +49,9 @@ func keysOf(root *tufmeta.Root) map[string]*tufmeta.Key {
 }
 
 // named says whose key it is of which a finding knows the key ID alone.
-func (r *reviewer) named(keys map[string]*tufmeta.Key, results []check.Result) []check.Result {
+func (r *reviewer) named(listed func(id string) *tufmeta.Key, results []check.Result) []check.Result {
 	for i, x := range results {
-		if key := keys[x.Subject]; key != nil && (x.Check == "KEY-PORTABLE" || x.Check == "KEY-WEAK") {
+		if key := listed(x.Subject); key != nil && (x.Check == "KEY-PORTABLE" || x.Check == "KEY-WEAK") {
 			results[i].Detail += ": the key of " + r.whose(key.Fingerprint())
 		}
 	}

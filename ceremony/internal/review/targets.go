@@ -55,9 +55,9 @@ func (r *reviewer) targets(d Document, head *stream.Head) ([]Change, error) {
 	r.rehearsal(v, tree, signed)
 	changes := append(r.common(old.Common, targets.Common), found.changes...)
 	if want != nil && want.Promotes() {
-		return append(changes, r.promotionChanges(want, old.Delegations, targets.Delegations)...), found.fault
+		return append(changes, r.promotionChanges(want)...), found.fault
 	}
-	return append(changes, r.delegationChanges(v.Role, old.Delegations, targets.Delegations)...), found.fault
+	return append(changes, r.delegationChanges(v.Role)...), found.fault
 }
 
 // first says that nothing of a role is trusted, where something may have been

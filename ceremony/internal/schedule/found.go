@@ -23,6 +23,7 @@ type found struct {
 type file struct {
 	name   string
 	role   string // by its name, as clients ask for it
+	head   *stream.Head
 	env    *tufmeta.Envelope
 	common tufmeta.Common
 	used   bool
@@ -44,7 +45,7 @@ func read(files []inspect.File) (*found, error) {
 			f.root(given, env)
 			continue
 		}
-		f.others = append(f.others, &file{name: given.Name, role: roleIn(given.Name, common), env: env, common: common})
+		f.others = append(f.others, &file{name: given.Name, role: roleIn(given.Name, common), head: head, env: env, common: common})
 	}
 	return f, nil
 }
@@ -161,16 +162,19 @@ func (m *maker) delegated() {
 const most = 1000
 
 func (m *maker) below(from *file) {
-	t, err := tufmeta.ParseTargets(from.env.Signed)
+	t, err := from.head.Parse()
 	if err != nil || t.Delegations == nil || !m.counts(from) {
 		return
 	}
-	for _, d := range t.Delegations.Roles {
-		if slices.Contains(m.walked, d.Name) || slices.Contains(tufmeta.TopRoles, d.Name) || len(m.walked) >= most {
+	for _, d := range t.Delegations.All() {
+		if len(m.walked) >= most {
+			return
+		}
+		if slices.Contains(m.walked, d.Name) || slices.Contains(tufmeta.TopRoles, d.Name) {
 			continue
 		}
 		m.walked = append(m.walked, d.Name)
-		next := m.newest(d.Name, t.Delegations.Keys, &d.Role, func(f *file) bool { return f.common.Type == "targets" && f.role == d.Name })
+		next := m.newest(d.Name, t.Delegations.KeysOf(d.KeyIDs), &d.Role, func(f *file) bool { return f.common.Type == "targets" && f.role == d.Name })
 		if next != nil {
 			m.below(next)
 		}

@@ -14,24 +14,21 @@ import (
 // Head is what a file says, less its targets: all that is needed to know who
 // signs it, whom it delegates to, and whether its signatures are good.
 //
-// Signed has an empty object in the place of the targets, each of which has the
-// form that tufmeta.ParseTargets asks for; all else is there. Canonical is whole.
+// Signed of targets metadata has an empty object in the place of the targets, each of
+// which has the form that tufmeta.ParseTargets asks for, and nothing in the places of
+// the delegated roles and of their keys, which Parse gives; all else is there.
+// Canonical is whole.
 type Head struct {
 	*tufmeta.Envelope
 	Targets int // how many it lists
 
-	once   sync.Once
-	parsed *tufmeta.Targets
-	fault  error
+	parse func() (*tufmeta.Targets, error)
 }
 
 // Parse reads what it says as targets metadata, without the targets. It is done
 // once, since a role may delegate to half a million others. Nobody changes what it
 // gives.
-func (h *Head) Parse() (*tufmeta.Targets, error) {
-	h.once.Do(func() { h.parsed, h.fault = tufmeta.ParseTargets(h.Signed) })
-	return h.parsed, h.fault
-}
+func (h *Head) Parse() (*tufmeta.Targets, error) { return h.parse() }
 
 // ReadEnvelope reads a file as clients fetch it. What is large must have sorted
 // members; see Envelope.
@@ -79,19 +76,26 @@ func (h *Head) remember(data []byte) {
 	}
 }
 
-// headOf takes the targets out of what was parsed whole.
+// headOf takes the targets out of what was parsed whole, and what is delegated.
 func headOf(env *tufmeta.Envelope) (*Head, error) {
 	h := &Head{Envelope: env}
+	h.parse = sync.OnceValues(func() (*tufmeta.Targets, error) { return tufmeta.ParseTargets(h.Signed) })
 	targets, ok := env.Signed["targets"].(map[string]any)
 	if !ok || env.Signed["_type"] != "targets" {
 		return h, nil // another role, or a fault that ParseTargets names
 	}
-	if _, err := tufmeta.ParseTargets(env.Signed); err != nil {
+	parsed, err := tufmeta.ParseTargets(env.Signed)
+	if err != nil {
 		return nil, err
 	}
+	parsed.Files = map[string]tufmeta.TargetFile{}
+	h.parse = func() (*tufmeta.Targets, error) { return parsed, nil }
 	h.Targets = len(targets)
 	h.Signed = maps.Clone(env.Signed)
 	h.Signed["targets"] = map[string]any{}
+	if below, ok := h.Signed["delegations"].(map[string]any); ok {
+		h.Signed["delegations"] = tufmeta.Emptied(below)
+	}
 	return h, nil
 }
 
@@ -141,12 +145,13 @@ func (s *Scanner) collectOnce(data []byte) {
 // reading makes a Head beside a pass.
 type reading struct {
 	*Head
-	s       *Scanner
-	data    []byte
-	extract *extract // of a published file
-	keys    map[string]any
-	roles   []any
-	below   map[string]any // the delegations
+	s        *Scanner
+	data     []byte
+	extract  *extract // of a published file
+	keys     map[string]any
+	roles    []any
+	below    map[string]any     // the delegations
+	gathered *tufmeta.Gathering // of targets metadata
 }
 
 // collect has the pass make a Head of data, which is what it reads.
@@ -176,9 +181,11 @@ func (r *reading) end(fault error) error {
 	if !spool.Agree(crypto.SHA256, r.Canonical, r.s.pipe.sum.Sum(nil)) {
 		return errors.New("reading metadata: the file was read twice, and its bytes were not the same: do not use this disk")
 	}
+	signed, gathered, canonical := r.Signed, r.gathered, r.Canonical
+	r.parse = sync.OnceValues(func() (*tufmeta.Targets, error) { return tufmeta.ParseGathered(signed, gathered, canonical) })
 	r.remember(r.data)
 	if r.extract != nil { // it is asked for as a payload too
-		(&Head{Envelope: &tufmeta.Envelope{Signed: r.Signed, Canonical: r.Canonical}, Targets: r.Targets}).remember(r.Canonical)
+		(&Head{Envelope: &tufmeta.Envelope{Signed: r.Signed, Canonical: r.Canonical}, Targets: r.Targets, parse: r.parse}).remember(r.Canonical)
 	}
 	return nil
 }
@@ -195,6 +202,10 @@ func (r *reading) take(e Entry) error {
 		}
 		_, err := ParseTarget(e)
 		return err
+	}
+	if r.gathered != nil && (e.In == Keys || e.In == Roles) {
+		r.gather(e)
+		return nil
 	}
 	value, err := tufmeta.ParseCanonical(e.Value)
 	if err != nil {
@@ -218,6 +229,15 @@ func (r *reading) take(e Entry) error {
 	return nil
 }
 
+// gather notes where a delegated role or a key lies.
+func (r *reading) gather(e Entry) {
+	if e.In == Keys {
+		r.gathered.Key(e.Name, e.Value, r.s.at(len(e.Value)))
+	} else {
+		r.gathered.Role(e.Value, r.s.at(len(e.Value)))
+	}
+}
+
 func (r *reading) open(place Place, name string) {
 	object := map[string]any{}
 	switch place {
@@ -230,6 +250,9 @@ func (r *reading) open(place Place, name string) {
 	case Delegations:
 		r.below = object
 		r.Signed[name] = object
+		if r.Signed["_type"] == "targets" { // which comes first
+			r.gathered = tufmeta.NewGathering()
+		}
 	default:
 		r.Signed[name] = object
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"tufceremony/ceremony/internal/tufmeta"
 )
 
 // maxApart bounds what is kept of delegated roles until their like is found.
@@ -195,9 +197,9 @@ func placesOf(ids []roleID, side int) ([]int32, error) {
 // RoleName gives the name in an entry of Roles, without escapes.
 func RoleName(value []byte) ([]byte, error) {
 	if bytes.HasPrefix(value, []byte("{")) {
-		for name, v := range Members(value) {
+		for name, v := range tufmeta.Members(value) {
 			if string(name) == "name" && v[0] == '"' {
-				return unescape(v[1 : len(v)-1]), nil
+				return tufmeta.Unescape(v[1 : len(v)-1]), nil
 			}
 		}
 	}

@@ -128,7 +128,7 @@ func (s *window) name() (int64, []byte, error) {
 	s.flush()
 	name := s.buf[s.keep+at+1 : s.w-1]
 	if s.escaped {
-		name = unescape(name)
+		name = tufmeta.Unescape(name)
 	}
 	return start, name, nil
 }

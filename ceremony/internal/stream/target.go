@@ -3,7 +3,6 @@ package stream
 import (
 	"bytes"
 	"fmt"
-	"iter"
 	"strconv"
 	"strings"
 
@@ -25,7 +24,7 @@ func ParseTarget(e Entry) (Target, error) {
 	}
 	t := Target{TargetFile: tufmeta.TargetFile{Hashes: map[string]string{}}}
 	length, hashes := false, false
-	for name, value := range Members(e.Value) {
+	for name, value := range tufmeta.Members(e.Value) {
 		var err error
 		switch string(name) {
 		case "length":
@@ -59,11 +58,11 @@ func (t *Target) hashes(at string, value []byte) error {
 	if value[0] != '{' {
 		return wrong(at, "is not an object")
 	}
-	for name, hash := range Members(value) {
+	for name, hash := range tufmeta.Members(value) {
 		if hash[0] != '"' {
 			return wrong(at+"."+shown(name), "is not a string")
 		}
-		t.Hashes[string(name)] = string(unescape(hash[1 : len(hash)-1]))
+		t.Hashes[string(name)] = string(tufmeta.Unescape(hash[1 : len(hash)-1]))
 	}
 	return nil
 }
@@ -81,56 +80,6 @@ func known(at func() string, member []byte, names ...string) error {
 		}
 	}
 	return nil
-}
-
-// Members walks an object in canonical bytes that a pass has read: names
-// without escapes, values as they stand.
-func Members(object []byte) iter.Seq2[[]byte, []byte] {
-	return func(yield func(name, value []byte) bool) {
-		for rest := object; len(rest) > 1 && rest[1] == '"'; { // at the brace or a comma
-			end := 1 + skip(rest[1:])
-			name := unescape(rest[2 : end-1])
-			value := rest[end+1:]
-			n := skip(value)
-			if !yield(name, value[:n:n]) {
-				return
-			}
-			rest = value[n:]
-		}
-	}
-}
-
-// skip gives the length of the canonical value that text begins with.
-func skip(text []byte) int {
-	depth := 0
-	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '"':
-			for i++; i < len(text) && text[i] != '"'; i++ {
-				if text[i] == '\\' {
-					i++
-				}
-			}
-		case '{', '[':
-			depth++
-			continue
-		case '}', ']':
-			if depth--; depth < 0 {
-				return i // a number or a word ended before
-			}
-		case ',':
-			if depth == 0 {
-				return i
-			}
-			continue
-		default:
-			continue
-		}
-		if depth == 0 {
-			return min(i+1, len(text))
-		}
-	}
-	return len(text)
 }
 
 // target reads the value of a target, and notes whether it has the form that all

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"slices"
 
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -37,6 +36,7 @@ type window struct {
 	run       int
 	r         int
 	from      int    // canonical bytes from here on are not with the hash yet
+	handed    int64  // how many are
 	base      int64  // the place of buf[0] in the file
 	published bool   // white space and escapes of JSON are allowed
 	below     uint64 // see special
@@ -127,6 +127,9 @@ func (s *window) tooLong() error {
 	return s.failAt(s.began, "what begins here has more than %d bytes, the most that is read as one entry", MaxEntry)
 }
 
+// at is where a value of so many bytes begins that was just read, in canonical bytes.
+func (s *window) at(length int) int64 { return s.handed + int64(s.w-s.from-length) }
+
 // handOver gives the canonical bytes to the hash, and the chunk back.
 func (s *window) handOver(done bool) {
 	if s.chunk == nil {
@@ -135,6 +138,7 @@ func (s *window) handOver(done bool) {
 	part := part{chunk: s.chunk, done: done}
 	if s.hashing {
 		part.data, part.moved = s.buf[s.from:s.w], s.moved
+		s.handed += int64(s.w - s.from)
 		s.from = s.w
 	}
 	s.pipe.hash <- part
@@ -187,20 +191,4 @@ func (s *window) remember(name []byte) {
 	}
 	s.names[s.depth] = append(s.names[s.depth][:0], name...)
 	s.depth++
-}
-
-// unescape reads the canonical form of a string, without its quotes, in place.
-func unescape(raw []byte) []byte {
-	i := bytes.IndexByte(raw, '\\')
-	if i < 0 {
-		return raw
-	}
-	out := slices.Clone(raw[:i])
-	for ; i < len(raw); i++ {
-		if raw[i] == '\\' {
-			i++
-		}
-		out = append(out, raw[i])
-	}
-	return out
 }

@@ -31,35 +31,12 @@ func IsBin(role, prefix string, bits int) bool {
 	return number < 1<<bits
 }
 
-// All are the roles that are delegated to: none where nothing is delegated.
-func (d *Delegations) All() []Delegated {
-	if d == nil {
-		return nil
-	}
-	return d.Roles
-}
-
-// Find gives the delegation to a role, the first of that name as clients do, or
-// nil where there is none.
-func (d *Delegations) Find(role string) *Delegated {
-	if d == nil {
-		return nil
-	}
-	for i := range d.Roles {
-		x := &d.Roles[i]
-		if x.Bins > 0 && IsBin(role, x.Name, x.Bits) || x.Bins == 0 && x.Name == role {
-			return x
-		}
-	}
-	return nil
-}
-
 // Delegator is a role that delegates to another, with the keys and the
 // threshold that it asks for.
 type Delegator struct {
 	Name    string
 	Version int64
-	Keys    map[string]*Key
+	Keys    map[string]*Key // those that Role names
 	Role    *Role
 }
 
@@ -78,7 +55,7 @@ func Delegators(metadata map[string]*Targets, role string) []Delegator {
 			continue
 		}
 		if d := from.Delegations.Find(role); d != nil && role != queue[0] {
-			all = append(all, Delegator{queue[0], from.Version, from.Delegations.Keys, &d.Role})
+			all = append(all, Delegator{queue[0], from.Version, from.Delegations.KeysOf(d.KeyIDs), &d.Role})
 		}
 		for name := range sorted(metadata) {
 			if !seen[name] && from.Delegations.Find(name) != nil {

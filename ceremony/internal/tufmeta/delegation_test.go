@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"tufceremony/ceremony/internal/ceremonytest"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -30,15 +31,15 @@ func TestIsBin(t *testing.T) {
 // Only who is led to from targets delegates, and circles end.
 func TestDelegators(t *testing.T) {
 	to := func(names ...string) *tufmeta.Targets {
-		d := &tufmeta.Delegations{}
+		var roles []tufmeta.Delegated
 		for _, name := range names {
 			if prefix, ok := strings.CutSuffix(name, "/2"); ok {
-				d.Roles = append(d.Roles, tufmeta.Delegated{Name: prefix, Bits: 2, Bins: 4})
+				roles = append(roles, tufmeta.Delegated{Name: prefix, Bits: 2})
 			} else {
-				d.Roles = append(d.Roles, tufmeta.Delegated{Name: name})
+				roles = append(roles, tufmeta.Delegated{Name: name})
 			}
 		}
-		return &tufmeta.Targets{Common: tufmeta.Common{Version: 1}, Delegations: d}
+		return &tufmeta.Targets{Common: tufmeta.Common{Version: 1}, Delegations: ceremonytest.Delegations(t, nil, roles...)}
 	}
 	all := map[string]*tufmeta.Targets{
 		"targets": to("a", "b"), "a": to("c", "a", "targets"), "b": to("c", "bin/2"), "c": to("a"), "bin-3": {},

@@ -40,6 +40,9 @@ type Root struct {
 	Roles              map[string]*Role
 }
 
+// ListedKeys gives the keys in the order of their IDs.
+func (r *Root) ListedKeys() iter.Seq2[string, *Key] { return sorted(r.Keys) }
+
 // TopRoles are the four roles that a root names, in the order in which people
 // speak of them.
 var TopRoles = []string{"root", "targets", "snapshot", "timestamp"}
@@ -234,14 +237,18 @@ func (r *reader) common(signed map[string]any) Common {
 func (r *reader) keys(at string, v any) map[string]*Key {
 	keys := map[string]*Key{}
 	for id, v := range sorted(r.object(at, v)) {
-		object := r.object(at+"."+id, v)
-		r.known(at+"."+id, object, "keytype", "scheme", "keyval")
-		if value, ok := object["keyval"].(map[string]any); ok {
-			r.known(at+"."+id+".keyval", value, "public")
-		}
-		keys[id] = ParseKey(id, object)
+		keys[id] = ParseKey(id, r.key(at+"."+id, v))
 	}
 	return keys
+}
+
+func (r *reader) key(at string, v any) map[string]any {
+	object := r.object(at, v)
+	r.known(at, object, "keytype", "scheme", "keyval")
+	if value, ok := object["keyval"].(map[string]any); ok {
+		r.known(at+".keyval", value, "public")
+	}
+	return object
 }
 
 func (r *reader) role(at string, object map[string]any) Role {

@@ -1,7 +1,5 @@
 package tufmeta
 
-import "fmt"
-
 // Targets is the metadata of the targets role or of a delegated one.
 type Targets struct {
 	Common
@@ -16,24 +14,6 @@ type TargetFile struct {
 	Length int64
 	Hashes map[string]string
 	Custom map[string]any
-}
-
-// Delegations are the roles to which targets hands paths on, in order.
-type Delegations struct {
-	Keys  map[string]*Key
-	Roles []Delegated
-}
-
-// Delegated is one delegated role. Succinct bins appear as one role under
-// their name prefix, with Bins set to their number, 2^Bits.
-type Delegated struct {
-	Role
-	Name        string
-	Terminating bool
-	Paths       []string // path patterns, as listed
-	Prefixes    []string // of the SHA-256 of a path, as listed
-	Bits        int
-	Bins        int64
 }
 
 // Snapshot lists the versions of all targets metadata; Timestamp, that of the
@@ -52,7 +32,12 @@ type MetaFile struct {
 }
 
 // ParseTargets reads the signed part of targets metadata.
-func ParseTargets(signed map[string]any) (*Targets, error) {
+func ParseTargets(signed map[string]any) (*Targets, error) { return ParseGathered(signed, nil, nil) }
+
+// ParseGathered reads the signed part of targets metadata whose delegated roles and
+// their keys are not in it: they were gathered, and lie in the canonical bytes of all
+// of it. The errors are those of ParseTargets.
+func ParseGathered(signed map[string]any, gathered *Gathering, canonical []byte) (*Targets, error) {
 	r := reader{}
 	t := &Targets{Common: r.common(signed), Files: map[string]TargetFile{}}
 	r.kind(t.Type, "targets")
@@ -65,7 +50,7 @@ func ParseTargets(signed map[string]any) (*Targets, error) {
 		t.Files[path] = TargetFile{r.integer(at+".length", file["length"]), r.hashes(at, file["hashes"]), custom}
 	}
 	if v, ok := signed["delegations"]; ok {
-		t.Delegations = r.delegations(v)
+		t.Delegations = r.delegations(v, gathered, canonical)
 	}
 	if r.err != nil {
 		return nil, r.err
@@ -105,54 +90,4 @@ func (r *reader) hashes(at string, v any) map[string]string {
 		hashes[name] = r.text(at+".hashes."+name, v)
 	}
 	return hashes
-}
-
-func (r *reader) delegations(v any) *Delegations {
-	const at = "signed.delegations"
-	object := r.object(at, v)
-	r.known(at, object, "keys", "roles", "succinct_roles")
-	d := &Delegations{Keys: r.keys(at+".keys", object["keys"])}
-	if v, ok := object["roles"]; ok {
-		for i, v := range r.array(at+".roles", v) {
-			d.Roles = append(d.Roles, r.delegated(fmt.Sprintf("%s.roles[%d]", at, i), v))
-		}
-	}
-	if v, ok := object["succinct_roles"]; ok {
-		at := at + ".succinct_roles"
-		s := r.object(at, v)
-		r.known(at, s, "bit_length", "name_prefix")
-		bits := r.integer(at+".bit_length", s["bit_length"])
-		if bits < 1 || bits > 32 {
-			r.fail(at+".bit_length", "is not between 1 and 32")
-			bits = 1
-		}
-		d.Roles = append(d.Roles, Delegated{Role: r.role(at, s), Name: r.text(at+".name_prefix", s["name_prefix"]), Bits: int(bits), Bins: 1 << bits})
-	}
-	return d
-}
-
-func (r *reader) delegated(at string, v any) Delegated {
-	object := r.object(at, v)
-	r.known(at, object, "name", "terminating", "paths", "path_hash_prefixes")
-	d := Delegated{Role: r.role(at, object), Name: r.text(at+".name", object["name"])}
-	if v, ok := object["terminating"]; ok {
-		d.Terminating = r.boolean(at+".terminating", v)
-	}
-	d.Paths = r.texts(at, object, "paths")
-	d.Prefixes = r.texts(at, object, "path_hash_prefixes")
-	return d
-}
-
-// texts reads a member that is an array of strings, or nothing where there is
-// none.
-func (r *reader) texts(at string, object map[string]any, member string) []string {
-	v, ok := object[member]
-	if !ok {
-		return nil
-	}
-	out := []string{}
-	for i, v := range r.array(at+"."+member, v) {
-		out = append(out, r.text(fmt.Sprintf("%s.%s[%d]", at, member, i), v))
-	}
-	return out
 }

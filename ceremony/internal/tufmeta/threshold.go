@@ -14,6 +14,15 @@ type Signature struct {
 	Sig   string
 }
 
+// KeyIDs are those under which signatures were made.
+func KeyIDs(signatures []Signature) []string {
+	var ids []string
+	for _, s := range signatures {
+		ids = append(ids, s.KeyID)
+	}
+	return ids
+}
+
 // Verdict says what a signature is worth to a role.
 type Verdict string
 
