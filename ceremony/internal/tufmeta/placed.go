@@ -24,8 +24,9 @@ type placed struct {
 	table []nameID // by the first bytes of the ID; place is 0 where nothing stands
 }
 
-// nameID stands for a name, of which half a million would take more memory. Two names
-// of one ID would be two texts of which SHA-256 has the same 16 bytes.
+// nameID stands for a name, of which half a million would take more memory. Of two
+// names of one ID, which are two texts of which SHA-256 has the same 16 bytes, the
+// second is not found.
 type nameID struct {
 	sum   [16]byte
 	place int32 // from 1 on
@@ -60,9 +61,8 @@ func (p *placed) find(name string) (int, bool) {
 		return 0, false
 	}
 	p.once.Do(p.index)
-	id := idOf([]byte(name))
-	x := p.slot(id.sum)
-	return int(x.place) - 1, x.place > 0
+	place := int(p.slot(idOf([]byte(name)).sum).place) - 1
+	return place, place >= 0 && string(p.name(p.at(place))) == name
 }
 
 func (p *placed) index() {
