@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"crypto"
 	"io"
 	"os"
@@ -30,10 +31,11 @@ var mappings struct {
 	all []*mapping
 }
 
-func remember(file *os.File, data []byte) {
+func remember(file *os.File, data, sum []byte) {
 	mappings.Lock()
 	defer mappings.Unlock()
-	mappings.all = append(mappings.all, &mapping{file: file, data: data, sums: map[part][]byte{}})
+	whole := part{crypto.SHA256, 0, int64(len(data))}
+	mappings.all = append(mappings.all, &mapping{file: file, data: data, sums: map[part][]byte{whole: sum}})
 }
 
 // find gives the large file that data is a part of, and where the part begins; or
@@ -67,6 +69,16 @@ func (m *mapping) sum(hash crypto.Hash, data []byte, at int64) []byte {
 	}
 	m.sums[key] = h.Sum(nil)
 	return slices.Clone(m.sums[key])
+}
+
+func (m *mapping) agree(p part, sum []byte) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if before, ok := m.sums[p]; ok {
+		return bytes.Equal(before, sum)
+	}
+	m.sums[p] = slices.Clone(sum)
+	return true
 }
 
 // watcher is told how many bytes of how many a pass over a large file has read.

@@ -17,6 +17,8 @@ func (w *Writer) spill() error {
 	if err := os.Remove(file.Name()); err != nil {
 		return err
 	}
+	w.sums = newSumming()
+	w.sums.add(w.held.Bytes())
 	n, err := file.Write(w.held.Bytes())
 	w.size = int64(n)
 	w.held = bytes.Buffer{}
@@ -24,10 +26,11 @@ func (w *Writer) spill() error {
 }
 
 func (w *Writer) mapped() ([]byte, error) {
+	sum := w.sums.end()
 	data, err := syscall.Mmap(int(w.file.Fd()), 0, int(w.size), syscall.PROT_READ, syscall.MAP_SHARED)
 	if err != nil {
 		return nil, os.NewSyscallError("mmap", err)
 	}
-	remember(w.file, data)
+	remember(w.file, data, sum)
 	return data, nil
 }

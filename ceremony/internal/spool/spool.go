@@ -61,6 +61,7 @@ type Writer struct {
 	held bytes.Buffer
 	file *os.File
 	size int64
+	sums *summing
 }
 
 func (w *Writer) Write(p []byte) (int, error) {
@@ -72,6 +73,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	if w.file == nil {
 		return w.held.Write(p)
 	}
+	w.sums.add(p)
 	n, err := w.file.Write(p)
 	w.size += int64(n)
 	if err != nil {
@@ -96,6 +98,7 @@ func (w *Writer) Bytes() ([]byte, error) {
 // Abandon gives up what was written, if anything was.
 func (w *Writer) Abandon() {
 	if w != nil && w.file != nil {
+		w.sums.end()
 		w.file.Close()
 	}
 }
@@ -117,6 +120,16 @@ func Sum(hash crypto.Hash, data []byte) []byte {
 		return h.Sum(nil)
 	}
 	return m.sum(hash, data, at)
+}
+
+// Agree remembers how somebody who has read a large file has hashed it, so that it
+// is not read for that again. It reports whether that is how it was hashed before,
+// if it was: a disk may answer differently when it is asked again.
+func Agree(hash crypto.Hash, data, sum []byte) bool {
+	if m, at := find(data); m != nil {
+		return m.agree(part{hash, at, at + int64(len(data))}, sum)
+	}
+	return bytes.Equal(Sum(hash, data), sum)
 }
 
 // Equal compares two files.

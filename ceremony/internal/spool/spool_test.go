@@ -79,6 +79,25 @@ func TestReadOnce(t *testing.T) {
 	}
 }
 
+// Of two who have read a file and disagree, the second is told.
+func TestAgree(t *testing.T) {
+	whole := content(Held + 3*chunk)
+	data, err := ReadFile(write(t, whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range [][]byte{data, data[:Held+1], data[7:], whole[:100]} {
+		sum := sha256.Sum256(part)
+		other := sha256.Sum256(part[1:])
+		if !Agree(crypto.SHA256, part, sum[:]) || !Agree(crypto.SHA256, part, sum[:]) || Agree(crypto.SHA256, part, other[:]) {
+			t.Errorf("%d bytes: an agreement that is none, or the other way round", len(part))
+		}
+		if !bytes.Equal(Sum(crypto.SHA256, part), sum[:]) {
+			t.Errorf("%d bytes: another digest", len(part))
+		}
+	}
+}
+
 // A part of a large file is hashed and read as a part.
 func TestParts(t *testing.T) {
 	whole := content(Held + 3*chunk)
@@ -171,7 +190,7 @@ func TestWatch(t *testing.T) {
 		t.Error(err, told)
 	}
 	told = nil
-	Sum(crypto.SHA256, data)
+	Sum(crypto.SHA384, data)
 	if runtime.GOOS == "linux" && (len(told) < 3 || told[len(told)-1] != Held+3*chunk) {
 		t.Error(told)
 	}

@@ -40,7 +40,7 @@ type frame struct {
 type Scanner struct {
 	window
 	source io.Reader
-	tee    io.Writer
+	tee    tee
 	size   int // of a chunk
 	around int // levels of nesting around what is read
 	frames []frame
@@ -71,7 +71,14 @@ func newScanner(r io.Reader, place Place, size int) *Scanner {
 
 // Tee has w written the canonical bytes of the signed part, in order, beside
 // the pass: another hash, or a copy. It must be called before Next.
-func (s *Scanner) Tee(w io.Writer) { s.tee = w }
+func (s *Scanner) Tee(w io.Writer) { s.tee = writing{w} }
+
+type writing struct{ io.Writer }
+
+func (w writing) take(canonical []byte, _ bool) error {
+	_, err := w.Write(canonical)
+	return err
+}
 
 // Next goes on to the next entry, and reports whether there is one.
 func (s *Scanner) Next() bool {

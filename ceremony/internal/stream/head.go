@@ -2,9 +2,9 @@ package stream
 
 import (
 	"bytes"
+	"crypto"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"sync"
 
@@ -107,7 +107,7 @@ func readLarge(data []byte) (*Head, error) {
 	s := newScanner(spool.NewReader(data), outer, chunkSize)
 	h := newHead(s)
 	canonical := &extract{file: data, scanner: s}
-	s.Tee(canonical)
+	s.tee = canonical
 	_, err := h.read()
 	switch {
 	case s.sorted != nil && len(data) <= MaxUnsorted:
@@ -158,10 +158,9 @@ func (r *reading) read() (*Head, error) {
 	return r.Head, nil
 }
 
-// sameBytes wants the digest that signatures are counted over to be that of the
-// bytes that were read: a disk may answer differently when it is asked again.
+// sameBytes has signatures counted over the bytes that were read.
 func (r *reading) sameBytes() error {
-	if r.s.Digest() != tufmeta.Digest(r.Canonical) {
+	if !spool.Agree(crypto.SHA256, r.Canonical, r.s.pipe.sum.Sum(nil)) {
 		return errors.New("reading metadata: the file was read twice, and its bytes were not the same: do not use this disk")
 	}
 	return nil
@@ -274,54 +273,4 @@ func plainTarget(value []byte) bool {
 		}
 	}
 	return length && hashes
-}
-
-// extract gives the canonical bytes of a published file. Where the file has them
-// as they are, as one without delegations has that seal wrote, they are a part of
-// it, and nothing is copied.
-type extract struct {
-	file    []byte
-	scanner *Scanner
-	source  io.Reader // the file, from where the signed part begins
-	same    int64     // how far it has the canonical bytes
-	look    [4096]byte
-	copied  *spool.Writer // the canonical bytes, where it does not
-}
-
-func (x *extract) Write(canonical []byte) (int, error) {
-	if x.source == nil {
-		x.source = spool.NewReader(x.file[x.scanner.signed:])
-	}
-	rest := canonical
-	for x.copied == nil && len(rest) > 0 {
-		n, err := io.ReadFull(x.source, x.look[:min(len(rest), len(x.look))])
-		if err == nil && bytes.Equal(x.look[:n], rest[:n]) {
-			x.same += int64(n)
-			rest = rest[n:]
-			continue
-		}
-		x.copied = &spool.Writer{}
-		if _, err := io.Copy(x.copied, spool.NewReader(x.part())); err != nil {
-			return 0, err
-		}
-	}
-	if len(rest) > 0 {
-		if _, err := x.copied.Write(rest); err != nil {
-			return 0, err
-		}
-	}
-	return len(canonical), nil
-}
-
-// part is what the file has as it is.
-func (x *extract) part() []byte {
-	from := x.scanner.signed
-	return x.file[from : from+x.same : from+x.same]
-}
-
-func (x *extract) bytes() ([]byte, error) {
-	if x.copied == nil {
-		return x.part(), nil
-	}
-	return x.copied.Bytes()
 }

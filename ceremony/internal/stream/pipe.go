@@ -41,6 +41,7 @@ func (c *chunk) widen(room int) *chunk {
 type part struct {
 	data  []byte
 	chunk *chunk
+	moved bool // the file has these bytes, or some before them, in another form
 	done  bool // nobody reads the chunk after this
 }
 
@@ -55,15 +56,21 @@ type pipe struct {
 	read error // why full was closed
 
 	sum   hash.Hash
-	tee   io.Writer
+	tee   tee
 	size  int64
 	wrong error // what the tee said
 	ended sync.WaitGroup
 }
 
+// tee gets the canonical bytes in order; moved says that they, or some before them,
+// stand in the file in another form.
+type tee interface {
+	take(canonical []byte, moved bool) error
+}
+
 // newPipe reads r in chunks of a size. Chunks are used again, unless they are
 // to be kept.
-func newPipe(r io.Reader, tee io.Writer, size int, keep bool) *pipe {
+func newPipe(r io.Reader, tee tee, size int, keep bool) *pipe {
 	p := &pipe{
 		full: make(chan *chunk, chunks),
 		free: make(chan *chunk, chunks),
@@ -135,7 +142,7 @@ func (p *pipe) digest() {
 		p.sum.Write(part.data)
 		p.size += int64(len(part.data))
 		if p.tee != nil && p.wrong == nil && len(part.data) > 0 {
-			_, p.wrong = p.tee.Write(part.data)
+			p.wrong = p.tee.take(part.data, part.moved)
 		}
 		if part.done && part.chunk.start > 0 {
 			select {

@@ -2,11 +2,9 @@ package stream
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"math/bits"
 
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -59,7 +57,7 @@ type escaper struct{ out *bufio.Writer }
 
 func (e escaper) Write(canonical []byte) (int, error) {
 	for rest := canonical; len(rest) > 0; {
-		n := control(rest)
+		n := tufmeta.Control(rest)
 		if _, err := e.out.Write(rest[:n]); err != nil {
 			return 0, fmt.Errorf("assembling metadata: %w", err)
 		}
@@ -72,18 +70,4 @@ func (e escaper) Write(canonical []byte) (int, error) {
 		rest = rest[n:]
 	}
 	return len(canonical), nil
-}
-
-// control finds the first control character, as special finds its bytes.
-func control(b []byte) int {
-	i := 0
-	for ; i+8 <= len(b); i += 8 {
-		x := binary.LittleEndian.Uint64(b[i:])
-		if found := (x - ' '*each) &^ x & high; found != 0 {
-			return i + bits.TrailingZeros64(found)/8
-		}
-	}
-	for ; i < len(b) && b[i] >= ' '; i++ {
-	}
-	return i
 }

@@ -40,6 +40,7 @@ type window struct {
 	published bool   // white space and escapes of JSON are allowed
 	below     uint64 // see special
 	hashing   bool
+	moved     bool  // the file does not have the hashed bytes as they are
 	err       error // what ended the input before its end
 
 	names   [][]byte // members from the outside in; those beyond depth are the last ones there
@@ -81,6 +82,7 @@ func shown(name []byte) string {
 func (s *window) flush() {
 	if s.w != s.run {
 		copy(s.buf[s.w:], s.buf[s.run:s.r])
+		s.moved = s.moved || s.hashing
 	}
 	s.w += s.r - s.run
 	s.run = s.r
@@ -130,7 +132,7 @@ func (s *window) handOver(done bool) {
 	}
 	part := part{chunk: s.chunk, done: done}
 	if s.hashing {
-		part.data = s.buf[s.from:s.w]
+		part.data, part.moved = s.buf[s.from:s.w], s.moved
 		s.from = s.w
 	}
 	s.pipe.hash <- part

@@ -4,7 +4,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"encoding/binary"
 	"io"
+	"math/bits"
 
 	"tufceremony/ceremony/internal/spool"
 )
@@ -38,13 +40,33 @@ func JSONLength(canonical []byte) int64 {
 type jsonSize int64
 
 func (size *jsonSize) Write(canonical []byte) (int, error) {
-	for _, c := range canonical {
-		switch {
-		case c == '\n':
-			*size++
-		case c < 0x20:
-			*size += jsonSize(len(`\u0000`) - 1)
+	for rest := canonical; ; {
+		i := Control(rest)
+		if i == len(rest) {
+			return len(canonical), nil
+		}
+		*size += jsonSize(len(`\u0000`) - 1)
+		if rest[i] == '\n' {
+			*size += jsonSize(len(`\n`) - len(`\u0000`))
+		}
+		rest = rest[i+1:]
+	}
+}
+
+// Control finds the first control character, and the length where there is none.
+// It looks at eight bytes at once: the highest bit of (x-n)&^x is set in each byte
+// of x that is less than n, and perhaps in some that stand after such a byte, so the
+// first one is always right.
+func Control(b []byte) int {
+	const each = 0x0101010101010101 // times a byte: that byte in all eight places
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		if found := (x - ' '*each) &^ x & (0x80 * each); found != 0 {
+			return i + bits.TrailingZeros64(found)/8
 		}
 	}
-	return len(canonical), nil
+	for ; i < len(b) && b[i] >= ' '; i++ {
+	}
+	return i
 }
