@@ -12,6 +12,7 @@ import (
 	"tufceremony/ceremony/internal/record"
 	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/hsm"
+	"tufceremony/hsm/soft"
 )
 
 // before is for a key of which the folder says that it was destroyed. A run that
@@ -104,6 +105,16 @@ func (d *destruction) noProofYet() error {
 // the device.
 func (d *destruction) noFile(err error) bool {
 	return errors.Is(err, hsm.ErrNotFound) && strings.HasPrefix(d.uri, "soft:")
+}
+
+// sweep removes the file where an earlier run was stopped when it had overwritten
+// it.
+func (d *destruction) sweep() error {
+	dir, err := tokensFolder(d.dir)
+	if err != nil {
+		return err
+	}
+	return soft.Sweep(dir, d.uri)
 }
 
 // tokensHere wants the folder to be there in which a software token's file is

@@ -197,7 +197,7 @@ func (d *destruction) readBack() (evidence.Destruction, []byte, error) {
 	device, err := openToken(d.uri, d.dir, moduleOptions(d.report.Plan.ModuleTimeout))
 	switch software := strings.HasPrefix(d.uri, "soft:"); {
 	case d.noFile(err):
-		return done.Done(evidence.Erased), nil, nil
+		return done.Done(evidence.Erased), nil, d.sweep()
 	case err != nil:
 		return done, nil, fmt.Errorf("destroying: opening the device again: %w", err)
 	case software:
