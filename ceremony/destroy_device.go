@@ -145,12 +145,22 @@ func (d *destruction) destroy(device hsm.Token) (err error) {
 	case err == nil:
 		return nil
 	case errors.As(err, &pin), errors.Is(err, errStopped), errors.Is(err, hsm.ErrPINLocked), errors.Is(err, hsm.ErrUntouched):
+		err = d.cannot(err)
 		if fresh { // of an earlier run it stays: that one may have come further
 			return errors.Join(d.deviceHint(err), durable.Remove(d.path(evidence.BegunFile(d.token.Name))))
 		}
 		return d.deviceHint(err)
 	}
 	return d.hint(err)
+}
+
+// cannot says how to go on where the module destroys no keys, as none does that a
+// YubiKey is behind.
+func (d *destruction) cannot(err error) error {
+	if !errors.Is(err, hsm.ErrUnsupported) {
+		return err
+	}
+	return hint(err, "nothing was destroyed, and the key still signs. A one-time key in a YubiKey is planned as `piv:serial=…;slot=…`, whose driver overwrites it. Of this one have the device's own tools make an end, and waive ONE-TIME-ALIVE in a new plan, with how it was done; docs/modules.md has the modules that were tried")
 }
 
 // begin writes down that the key is about to go, if no earlier run has.
