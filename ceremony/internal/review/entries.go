@@ -10,7 +10,6 @@ import (
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/plan"
-	"tufceremony/ceremony/internal/spool"
 	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -18,57 +17,67 @@ import (
 // A role may list a million targets, so nothing is kept of those that are of no
 // interest: the trusted version and the payload are read side by side.
 
-// entries judges what is signed of each target, against plan and trusted version.
-func (r *reviewer) entries(d Document, want *plan.TargetsPlan) (*entries, []Change, error) {
-	e := &entries{r: r, v: d.Version, found: newListing()}
-	if want != nil {
-		if err := e.plan(want); err != nil {
-			return e, nil, err
+// compareAll goes through each payload and the newest trusted version of its role,
+// before either is asked for anything else: of a large file this one pass is all
+// that is read of it. What it finds waits until the review comes to the role.
+func (r *reviewer) compareAll(payloads []folder.Version) {
+	for _, v := range payloads {
+		if v.Role == "targets" || !slices.Contains(tufmeta.TopRoles, v.Role) {
+			r.entries[v] = r.compare(newDocument(v, r.files[folder.Payload+"/"+v.File()]))
 		}
 	}
-	difference, err := r.compare(d, e.visit)
-	if err != nil {
+}
+
+// compare judges what is signed of each target, against plan and trusted version,
+// and must come to the digest that is signed. Of a small payload it is a second
+// reader, beside the one that parses it.
+func (r *reviewer) compare(d Document) *entries {
+	e := &entries{v: d.Version, found: newListing()}
+	if want := r.plan.TargetsRole(d.Role); want != nil {
+		if e.fault = e.plan(want); e.fault != nil {
+			return e
+		}
+	}
+	var difference *stream.Difference
+	if difference, e.fault = sideBySide(r.files, d, e.visit); e.fault != nil {
 		e.redelegates = true
-		return e, nil, err
+		return e
 	}
 	e.redelegates = e.redelegates || difference.Moved > 0
 	e.missing()
-	changes, err := e.found.changes()
-	return e, changes, err
+	e.changes, e.fault = e.found.changes()
+	return e
 }
 
-// compare goes through the newest trusted version of a role and its payload, side
-// by side, and must come to the digest that is signed. Of a small payload it is a
-// second reader, beside the one that has parsed it; a large one has the same reader
-// twice.
-func (r *reviewer) compare(d Document, visit func(stream.Change) error) (*stream.Difference, error) {
-	old, err := r.trustedScanner(d.Role)
+// sideBySide goes through the newest trusted version of a role, if there is one, and
+// its payload.
+func sideBySide(files folder.Files, d Document, visit func(stream.Change) error) (*stream.Difference, error) {
+	trusted, err := files.Versions(folder.Trusted)
 	if err != nil {
 		return nil, err
 	}
-	now := stream.Payload(spool.NewReader(d.Payload))
+	var old *stream.Scanner
+	for _, v := range slices.Backward(trusted) {
+		if v.Role != d.Role {
+			continue
+		}
+		if old, err = stream.OpenEnvelope(files[folder.Trusted+"/"+v.File()]); err != nil {
+			return nil, err
+		}
+		break
+	}
+	now := stream.OpenPayload(d.Payload)
 	difference, err := stream.Compare(old, now, visit)
-	if err != nil {
-		return nil, err
+	if err == nil && now.Digest() != d.Digest {
+		err = errDisagree
 	}
-	if now.Digest() != d.Digest {
-		return nil, errDisagree
-	}
-	return difference, nil
+	return difference, err
 }
 
 var errDisagree = errors.New("two readers of this program disagree on its digest: sign nothing, and report it with the file")
 
-func (r *reviewer) trustedScanner(role string) (*stream.Scanner, error) {
-	if old := r.old[role]; old != nil {
-		return stream.Envelope(spool.NewReader(old.file))
-	}
-	return nil, nil
-}
-
 // entries is the review of one role's targets.
 type entries struct {
-	r       *reviewer
 	v       folder.Version
 	planned bool
 	intents map[string]*intent // by path
@@ -76,6 +85,10 @@ type entries struct {
 	odd     int                // entries with odd text
 	kept    map[string]any     // what publishers said of targets that stay
 	found   *listing
+
+	results, trusted []check.Result // about the payload, and about the trusted version
+	changes          []Change
+	fault            error // why it is not known
 
 	redelegates bool // what it delegates is not as it was
 }
@@ -144,8 +157,12 @@ const maxMismatches = 100
 
 func (e *entries) mismatch(format string, args ...any) {
 	if e.wrong++; e.wrong <= maxMismatches {
-		e.r.say("PLAN-MISMATCH", e.v.String(), format, args...)
+		e.say("PLAN-MISMATCH", format, args...)
 	}
+}
+
+func (e *entries) say(id, format string, args ...any) {
+	e.results = append(e.results, check.New(id, e.v.String(), format, args...))
 }
 
 // missing finds what the plan adds and the payload does not have.
@@ -156,13 +173,13 @@ func (e *entries) missing() {
 		}
 	}
 	if more := e.wrong - maxMismatches; more > 0 {
-		e.r.say("PLAN-MISMATCH", e.v.String(), "%d more targets are not as the plan makes them", more)
+		e.say("PLAN-MISMATCH", "%d more targets are not as the plan makes them", more)
 	}
 	if more := e.odd - maxMismatches; more > 0 {
-		e.r.say("TEXT-UNSAFE", e.v.String(), "%d more targets or delegations have such text", more)
+		e.say("TEXT-UNSAFE", "%d more targets or delegations have such text", more)
 	}
 	if len(e.kept) > 0 {
-		e.r.trustedResults = append(e.r.trustedResults, check.Published.Weigh(inspect.Text(e.kept, e.v.String(), false))...)
+		e.trusted = append(e.trusted, check.Published.Weigh(inspect.Text(e.kept, e.v.String(), false))...)
 	}
 }
 
@@ -221,6 +238,6 @@ func (e *entries) texts(tree map[string]any) {
 		e.odd++
 	}
 	if e.odd <= maxMismatches {
-		e.r.results = append(e.r.results, results...)
+		e.results = append(e.results, results...)
 	}
 }

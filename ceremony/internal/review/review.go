@@ -90,7 +90,8 @@ func Review(files folder.Files) (*Report, error) {
 	if len(versions) == 0 {
 		return nil, errors.New("reviewing: payload/ is empty, nothing has been drafted")
 	}
-	r := &reviewer{files: files, plan: p, report: &Report{Plan: p, Event: files.Event(), files: files}, old: map[string]*published{}, new: map[string]*tufmeta.Targets{}, claimed: map[string]bool{}, sameBelow: map[string]bool{}}
+	r := &reviewer{files: files, plan: p, report: &Report{Plan: p, Event: files.Event(), files: files}, old: map[string]*published{}, new: map[string]*tufmeta.Targets{}, claimed: map[string]bool{}, sameBelow: map[string]bool{}, entries: map[folder.Version]*entries{}}
+	r.compareAll(versions)
 	if err := r.trusted(); err != nil {
 		return nil, err
 	}
@@ -124,6 +125,7 @@ type reviewer struct {
 	new            map[string]*tufmeta.Targets // those in payload/
 	claimed        map[string]bool             // delegated roles that are projects of a list
 	sameBelow      map[string]bool             // roles whose delegations are as they were, to the byte
+	entries        map[folder.Version]*entries // what was found in each payload, entry by entry
 	newRoot        *tufmeta.Root
 	foreign        foreign
 	results        []check.Result
@@ -189,7 +191,6 @@ func (r *reviewer) trustedRootExpired() {
 type published struct {
 	*tufmeta.Targets
 	head *stream.Head
-	file []byte
 }
 
 func (r *reviewer) readTargets(name string, v folder.Version) error {
@@ -204,7 +205,7 @@ func (r *reviewer) readTargets(name string, v folder.Version) error {
 	if targets.Version != v.Version {
 		return fmt.Errorf("the file says version %d", targets.Version)
 	}
-	r.old[v.Role] = &published{targets, head, r.files[name]}
+	r.old[v.Role] = &published{targets, head}
 	return nil
 }
 
@@ -278,7 +279,7 @@ func (r *reviewer) document(v folder.Version) {
 
 // rootAgain has a second reader, which goes through the bytes once and builds
 // nothing of them, find that they are canonical too, and of the same digest. Of
-// other roles compare does.
+// other roles compareAll does.
 func rootAgain(d Document) error {
 	s := stream.Payload(bytes.NewReader(d.Payload))
 	defer s.Close()

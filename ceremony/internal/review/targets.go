@@ -29,7 +29,9 @@ func (r *reviewer) targets(d Document, head *stream.Head) ([]Change, error) {
 		old, tree = before.Targets, before.head.Signed
 	}
 	want := r.plan.TargetsRole(v.Role)
-	found, files, fault := r.entries(d, want)
+	found := r.entries[v]
+	r.results = append(r.results, found.results...)
+	r.trustedResults = append(r.trustedResults, found.trusted...)
 	r.sequence(v, targets.Version, old.Version)
 	r.first(v)
 	changed := []string{"version", "expires", "targets", tufmeta.RehearsalField}
@@ -51,11 +53,11 @@ func (r *reviewer) targets(d Document, head *stream.Head) ([]Change, error) {
 	}
 	r.keptFields(v, tree, signed, changed...)
 	r.rehearsal(v, tree, signed)
-	changes := append(r.common(old.Common, targets.Common), files...)
+	changes := append(r.common(old.Common, targets.Common), found.changes...)
 	if want != nil && want.Promotes() {
-		return append(changes, r.promotionChanges(want, old.Delegations, targets.Delegations)...), fault
+		return append(changes, r.promotionChanges(want, old.Delegations, targets.Delegations)...), found.fault
 	}
-	return append(changes, r.delegationChanges(v.Role, old.Delegations, targets.Delegations)...), fault
+	return append(changes, r.delegationChanges(v.Role, old.Delegations, targets.Delegations)...), found.fault
 }
 
 // first says that nothing of a role is trusted, where something may have been

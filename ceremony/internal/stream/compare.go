@@ -107,6 +107,16 @@ func (v *version) next() error {
 	return err
 }
 
+// after goes on as next does. In nearly all of a file that is where the other
+// version has gone.
+func (v *version) after(other *version) error {
+	if v.follow(other.Scanner) {
+		v.there = !v.ended
+		return nil
+	}
+	return v.next()
+}
+
 // step takes in the entry that comes first, or the entries that are of one
 // name.
 func (c *comparison) step() error {
@@ -134,14 +144,14 @@ func (c *comparison) step() error {
 	if err := c.take(change); err != nil {
 		return err
 	}
-	var err error
-	if order <= 0 {
-		err = c.old.next()
+	switch {
+	case order < 0:
+		return c.old.next()
+	case order > 0:
+		return c.now.next()
 	}
-	if order >= 0 {
-		err = cmp.Or(err, c.now.next())
-	}
-	return err
+	err := c.now.next()
+	return cmp.Or(c.old.after(&c.now), err)
 }
 
 func (c *comparison) take(change Change) error {

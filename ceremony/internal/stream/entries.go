@@ -17,6 +17,8 @@ type Entry struct {
 	Name  []byte // as it reads, without escapes; nil in Roles
 	Value []byte // canonical bytes; nil for what opens a place, whose entries follow
 	At    int64  // where it begins in the file
+
+	common bool // a target of the form that all but few have, which ParseTarget takes
 }
 
 // Opens gives the place whose entries follow, for an entry that opens one.
@@ -41,10 +43,12 @@ type Scanner struct {
 	window
 	source io.Reader
 	tee    tee
-	size   int // of a chunk
-	around int // levels of nesting around what is read
+	head   *reading // what the pass makes besides, or nil
+	size   int      // of a chunk
+	around int      // levels of nesting around what is read
 	frames []frame
 	entry  Entry
+	raw    raw // the entry, where another scanner may follow
 	counts [places]int
 	signed int64 // where the signed part begins in the file
 	fault  error
@@ -95,6 +99,9 @@ func (s *Scanner) Next() bool {
 	if s.fault == nil {
 		s.fault = s.next()
 	}
+	if s.fault == nil && !s.ended && s.head != nil {
+		s.fault = s.head.take(s.entry)
+	}
 	if s.fault != nil || s.ended {
 		s.end()
 	}
@@ -114,14 +121,14 @@ func (s *Scanner) Err() error {
 
 // Close ends a pass before its end. Closing after the end does nothing.
 func (s *Scanner) Close() {
-	switch {
-	case s.ended:
+	if s.ended {
 		return
-	case s.kept == nil:
+	}
+	s.fault = errors.New("reading metadata: it was closed before its end")
+	if s.kept == nil {
 		s.end()
 	}
 	s.ended = true
-	s.fault = errors.New("reading metadata: it was closed before its end")
 }
 
 func (s *Scanner) end() {
@@ -134,6 +141,9 @@ func (s *Scanner) end() {
 	s.pipe.end()
 	if s.fault == nil {
 		s.fault = s.pipe.wrong
+	}
+	if s.head != nil {
+		s.fault = s.head.end(s.fault)
 	}
 }
 
@@ -275,10 +285,11 @@ func (s *Scanner) read(place Place, first bool) (bool, error) {
 	s.token()
 	s.flush()
 	s.keep, s.began = s.w, s.offset()
-	s.entry = Entry{In: place, At: s.began}
+	s.entry, s.raw = Entry{In: place, At: s.began}, raw{}
 	if place == Roles {
 		return true, s.take()
 	}
+	turn, at := s.turn, s.keep
 	if err := s.enter(place, first); err != nil {
 		return false, err
 	}
@@ -298,6 +309,7 @@ func (s *Scanner) read(place Place, first bool) (bool, error) {
 		return false, err
 	}
 	s.depth--
+	s.noteRaw(turn, at)
 	return place != outer, s.note()
 }
 
@@ -332,7 +344,12 @@ func (s *Scanner) descend(place Place) error {
 
 // take reads the value of an entry.
 func (s *Scanner) take() error {
-	if err := s.value(s.around + len(s.frames)); err != nil {
+	s.deepest = 0
+	read := s.value
+	if s.entry.In == Targets {
+		read = s.target
+	}
+	if err := read(s.around + len(s.frames)); err != nil {
 		return err
 	}
 	s.flush()

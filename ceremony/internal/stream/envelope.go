@@ -22,9 +22,12 @@ const likelyEntry = 150
 // Members of the signed part must be sorted, as canonical form has them and
 // most tools write them. A file of up to MaxUnsorted bytes in which they are
 // not is read by package tufmeta, and its entries are given as sorted.
-func Envelope(f io.ReadSeeker) (*Scanner, error) { return openEnvelope(f, chunkSize) }
+func Envelope(f io.ReadSeeker) (*Scanner, error) {
+	return openEnvelope(f, chunkSize, func(*Scanner) {})
+}
 
-func openEnvelope(f io.ReadSeeker, size int) (*Scanner, error) {
+// openEnvelope has begin told of the scanner that reads f, before it does.
+func openEnvelope(f io.ReadSeeker, size int, begin func(*Scanner)) (*Scanner, error) {
 	length, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
 		return nil, fmt.Errorf("reading metadata: %w", err)
@@ -33,9 +36,12 @@ func openEnvelope(f io.ReadSeeker, size int) (*Scanner, error) {
 		return nil, fmt.Errorf("reading metadata: %w", err)
 	}
 	if length > MaxUnsorted {
-		return newScanner(f, outer, size), nil
+		s := newScanner(f, outer, size)
+		begin(s)
+		return s, nil
 	}
 	whole := newScanner(io.LimitReader(f, MaxUnsorted), outer, size)
+	begin(whole)
 	whole.keepAll(length)
 	if whole.sorted == nil {
 		return whole, nil

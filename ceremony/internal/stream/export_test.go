@@ -6,4 +6,9 @@ import "io"
 // in a small file comes to stand at a border.
 func PayloadBy(r io.Reader, size int) *Scanner { return newScanner(r, Signed, size) }
 
-func EnvelopeBy(f io.ReadSeeker, size int) (*Scanner, error) { return openEnvelope(f, size) }
+// LargeEnvelopeBy reads a small file as large ones are read.
+func LargeEnvelopeBy(r io.Reader, size int) *Scanner { return newScanner(r, outer, size) }
+
+func EnvelopeBy(f io.ReadSeeker, size int) (*Scanner, error) {
+	return openEnvelope(f, size, func(*Scanner) {})
+}

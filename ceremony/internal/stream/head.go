@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"bytes"
 	"crypto"
 	"errors"
 	"fmt"
@@ -37,54 +36,52 @@ func (h *Head) Parse() (*tufmeta.Targets, error) {
 // ReadEnvelope reads a file as clients fetch it. What is large must have sorted
 // members; see Envelope.
 func ReadEnvelope(data []byte) (*Head, error) {
-	return remembered(data, func() (*Head, error) {
-		if len(data) > spool.Held {
-			return readLarge(data)
-		}
+	if h := remembered(data); h != nil {
+		return h, nil
+	}
+	if len(data) <= spool.Held {
 		return readWhole(data)
-	})
+	}
+	s := newScanner(spool.NewReader(data), outer, chunkSize)
+	h, err := readLarge(s, data)
+	if s.sorted != nil && len(data) <= MaxUnsorted {
+		return readWhole(data)
+	}
+	return h, err
 }
 
 // ReadPayload reads a payload file.
 func ReadPayload(canonical []byte) (*Head, error) {
-	return remembered(canonical, func() (*Head, error) {
-		if len(canonical) > spool.Held {
-			h := newHead(Payload(spool.NewReader(canonical)))
-			h.Canonical = canonical
-			if _, err := h.read(); err != nil {
-				return nil, err
-			}
-			return h.Head, h.sameBytes()
-		}
-		signed, err := tufmeta.ParseSigned(canonical)
-		if err != nil {
-			return nil, err
-		}
-		return headOf(&tufmeta.Envelope{Signed: signed, Canonical: canonical})
-	})
+	if h := remembered(canonical); h != nil {
+		return h, nil
+	}
+	if len(canonical) > spool.Held {
+		return readLarge(Payload(spool.NewReader(canonical)), canonical)
+	}
+	signed, err := tufmeta.ParseSigned(canonical)
+	if err != nil {
+		return nil, err
+	}
+	return headOf(&tufmeta.Envelope{Signed: signed, Canonical: canonical})
 }
 
 // heads are those of large files that were read before, which the stages ask for
 // again and again. Nobody changes one.
 var heads sync.Map
 
-func remembered(data []byte, read func() (*Head, error)) (*Head, error) {
-	id, large := spool.Identify(data)
-	if !large {
-		return read()
+func remembered(data []byte) *Head {
+	if id, large := spool.Identify(data); large {
+		if h, ok := heads.Load(id); ok {
+			return h.(*Head)
+		}
 	}
-	if h, ok := heads.Load(id); ok {
-		return h.(*Head), nil
+	return nil
+}
+
+func (h *Head) remember(data []byte) {
+	if id, large := spool.Identify(data); large {
+		heads.LoadOrStore(id, h)
 	}
-	h, err := read()
-	if err != nil {
-		return nil, err
-	}
-	heads.Store(id, h)
-	if canonical, large := spool.Identify(h.Canonical); large && canonical != id { // which it was read as
-		heads.Store(canonical, &Head{Envelope: &tufmeta.Envelope{Signed: h.Signed, Canonical: h.Canonical}, Targets: h.Targets})
-	}
-	return h, nil
 }
 
 // headOf takes the targets out of what was parsed whole.
@@ -103,25 +100,15 @@ func headOf(env *tufmeta.Envelope) (*Head, error) {
 	return h, nil
 }
 
-func readLarge(data []byte) (*Head, error) {
-	s := newScanner(spool.NewReader(data), outer, chunkSize)
-	h := newHead(s)
-	canonical := &extract{file: data, scanner: s}
-	s.tee = canonical
-	_, err := h.read()
-	switch {
-	case s.sorted != nil && len(data) <= MaxUnsorted:
-		canonical.copied.Abandon()
-		return readWhole(data)
-	case err != nil:
-		canonical.copied.Abandon()
+func readLarge(s *Scanner, data []byte) (*Head, error) {
+	s.collect(data)
+	h := s.head.Head
+	for s.Next() {
+	}
+	if err := s.Err(); err != nil {
 		return nil, err
 	}
-	h.Signatures = s.Signatures()
-	if h.Canonical, err = canonical.bytes(); err != nil {
-		return nil, err
-	}
-	return h.Head, h.sameBytes()
+	return h, nil
 }
 
 func readWhole(data []byte) (*Head, error) {
@@ -132,36 +119,66 @@ func readWhole(data []byte) (*Head, error) {
 	return headOf(env)
 }
 
-// reading makes a Head of a pass.
+// OpenEnvelope is Envelope of a file that spool holds. Whoever reads a large one
+// to its end has made its Head as well, which ReadEnvelope then remembers.
+func OpenEnvelope(data []byte) (*Scanner, error) {
+	return openEnvelope(spool.NewReader(data), chunkSize, func(s *Scanner) { s.collectOnce(data) })
+}
+
+// OpenPayload is Payload in the same way.
+func OpenPayload(canonical []byte) *Scanner {
+	s := Payload(spool.NewReader(canonical))
+	s.collectOnce(canonical)
+	return s
+}
+
+func (s *Scanner) collectOnce(data []byte) {
+	if _, large := spool.Identify(data); large && remembered(data) == nil {
+		s.collect(data)
+	}
+}
+
+// reading makes a Head beside a pass.
 type reading struct {
 	*Head
-	s     *Scanner
-	keys  map[string]any
-	roles []any
-	below map[string]any // the delegations
+	s       *Scanner
+	data    []byte
+	extract *extract // of a published file
+	keys    map[string]any
+	roles   []any
+	below   map[string]any // the delegations
 }
 
-func newHead(s *Scanner) *reading {
-	return &reading{Head: &Head{Envelope: &tufmeta.Envelope{Signed: map[string]any{}}}, s: s}
+// collect has the pass make a Head of data, which is what it reads.
+func (s *Scanner) collect(data []byte) {
+	s.head = &reading{Head: &Head{Envelope: &tufmeta.Envelope{Signed: map[string]any{}}}, s: s, data: data}
+	if s.published {
+		s.head.extract = &extract{file: data, scanner: s}
+		s.tee = s.head.extract
+	}
 }
 
-func (r *reading) read() (*Head, error) {
-	defer r.s.Close()
-	for r.s.Next() {
-		if err := r.take(r.s.Entry()); err != nil {
-			return nil, err
+// end has signatures counted over the bytes that were read, and gives what is
+// wrong with the file.
+func (r *reading) end(fault error) error {
+	if fault != nil {
+		if r.extract != nil {
+			r.extract.copied.Abandon()
+		}
+		return fault
+	}
+	r.Canonical, r.Signatures = r.data, r.s.signatures
+	if r.extract != nil {
+		if r.Canonical, fault = r.extract.bytes(); fault != nil {
+			return fault
 		}
 	}
-	if err := r.s.Err(); err != nil {
-		return nil, err
-	}
-	return r.Head, nil
-}
-
-// sameBytes has signatures counted over the bytes that were read.
-func (r *reading) sameBytes() error {
 	if !spool.Agree(crypto.SHA256, r.Canonical, r.s.pipe.sum.Sum(nil)) {
 		return errors.New("reading metadata: the file was read twice, and its bytes were not the same: do not use this disk")
+	}
+	r.remember(r.data)
+	if r.extract != nil { // it is asked for as a payload too
+		(&Head{Envelope: &tufmeta.Envelope{Signed: r.Signed, Canonical: r.Canonical}, Targets: r.Targets}).remember(r.Canonical)
 	}
 	return nil
 }
@@ -173,7 +190,11 @@ func (r *reading) take(e Entry) error {
 	}
 	if e.In == Targets && r.Signed["_type"] == "targets" { // which comes first
 		r.Targets++
-		return checkTarget(e)
+		if e.common {
+			return nil
+		}
+		_, err := ParseTarget(e)
+		return err
 	}
 	value, err := tufmeta.ParseCanonical(e.Value)
 	if err != nil {
@@ -212,65 +233,4 @@ func (r *reading) open(place Place, name string) {
 	default:
 		r.Signed[name] = object
 	}
-}
-
-// checkTarget refuses what ParseTarget does, and makes nothing of the others: a
-// million of them are looked at.
-func checkTarget(e Entry) error {
-	if commonTarget(e.Value) || plainTarget(e.Value) {
-		return nil
-	}
-	_, err := ParseTarget(e)
-	return err
-}
-
-// What nearly every target says: one hash and a length.
-const (
-	beforeHash   = `{"hashes":{"sha256":"`
-	hashDigits   = 64
-	beforeLength = `"},"length":`
-)
-
-func commonTarget(value []byte) bool {
-	rest, ok := bytes.CutPrefix(value, []byte(beforeHash))
-	if !ok || len(rest) < hashDigits || bytes.ContainsAny(rest[:hashDigits], `"\`) {
-		return false
-	}
-	digits, ok := bytes.CutPrefix(rest[hashDigits:], []byte(beforeLength))
-	if !ok || len(digits) < 2 || digits[len(digits)-1] != '}' {
-		return false
-	}
-	for _, c := range digits[:len(digits)-1] {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return true
-}
-
-func plainTarget(value []byte) bool {
-	length, hashes := false, false
-	if value[0] != '{' {
-		return false
-	}
-	for name, v := range Members(value) {
-		switch string(name) {
-		case "length":
-			length = '0' <= v[0] && v[0] <= '9'
-		case "hashes":
-			if v[0] != '{' {
-				return false
-			}
-			for _, hash := range Members(v) {
-				if hash[0] != '"' {
-					return false
-				}
-			}
-			hashes = true
-		case "custom":
-		default:
-			return false
-		}
-	}
-	return length && hashes
 }

@@ -19,6 +19,7 @@ func (s *window) value(depth int) error {
 	if depth > maxDepth {
 		return s.fail("nested deeper than %d levels", maxDepth)
 	}
+	s.deepest = max(s.deepest, depth)
 	switch c := s.token(); {
 	case c == '"':
 		return s.text()
@@ -50,17 +51,26 @@ func (s *window) literal(word string) error {
 	return nil
 }
 
-func (s *window) object(depth int) error {
+func (s *window) object(depth int) error { return s.members(depth, nil) }
+
+// members reads an object. Where each is not nil, it reads the values, after it was
+// told the name.
+func (s *window) members(depth int, each func(name []byte) error) error {
 	s.r++
 	if s.token() == '}' {
 		s.r++
 		return nil
 	}
 	for first := true; ; first = false {
-		if err := s.member(first); err != nil {
-			return err
+		err := s.member(first)
+		switch {
+		case err != nil:
+		case each == nil:
+			err = s.value(depth + 1)
+		default:
+			err = each(s.names[s.depth-1])
 		}
-		if err := s.value(depth + 1); err != nil {
+		if err != nil {
 			return err
 		}
 		s.depth--

@@ -132,3 +132,43 @@ func skip(text []byte) int {
 	}
 	return len(text)
 }
+
+// target reads the value of a target, and notes whether it has the form that all
+// but few have: they are looked at while they are read, since there are a million
+// of them. Of the others ParseTarget says what they are.
+func (s *Scanner) target(depth int) error {
+	if s.token() != '{' {
+		return s.value(depth)
+	}
+	length, hashes, more := false, false, false
+	err := s.members(depth, func(name []byte) error {
+		switch string(name) {
+		case "length":
+			c := s.token()
+			length = '0' <= c && c <= '9'
+		case "hashes":
+			var err error
+			hashes, err = s.texts(depth + 1)
+			return err
+		case "custom":
+		default:
+			more = true
+		}
+		return s.value(depth + 1)
+	})
+	s.entry.common = length && hashes && !more
+	return err
+}
+
+// texts reads a value, and reports whether it is an object of strings.
+func (s *window) texts(depth int) (bool, error) {
+	if s.token() != '{' {
+		return false, s.value(depth)
+	}
+	all := true
+	err := s.members(depth, func([]byte) error {
+		all = all && s.token() == '"'
+		return s.value(depth + 1)
+	})
+	return all, err
+}

@@ -30,6 +30,7 @@ const maxShown = 200
 type window struct {
 	pipe      *pipe // nil where all there is stands in buf
 	chunk     *chunk
+	turn      int // how many chunks there were
 	buf       []byte
 	keep      int
 	w         int
@@ -43,6 +44,7 @@ type window struct {
 	moved     bool  // the file does not have the hashed bytes as they are
 	err       error // what ended the input before its end
 
+	deepest int      // level of nesting that the value had
 	names   [][]byte // members from the outside in; those beyond depth are the last ones there
 	depth   int
 	began   int64 // where the entry that is being read begins
@@ -115,6 +117,7 @@ func (s *window) more() bool {
 	copy(next.buf[at-len(kept):], kept)
 	offset := s.offset()
 	s.handOver(true)
+	s.turn++
 	s.chunk, s.buf = next, next.buf[:next.start+next.n]
 	s.keep, s.w, s.run, s.r, s.from = at-len(kept), at, at, at, at
 	s.base = offset - int64(at)
