@@ -115,10 +115,11 @@ func assess(o initOptions, now time.Time) (*revocation, error) {
 		}
 		selectors = append(selectors, s)
 	}
-	known, had, err := earlier(o.roster)
+	before, err := lookBack(o.roster, o.roots)
 	if err != nil {
 		return nil, err
 	}
+	known, had := before.plan, before.files
 	r := &revocation{files: folder.Files{}, known: known, had: had}
 	if r.root, err = takeRoots(r.files, o.roots, now); err != nil {
 		return nil, err
@@ -141,7 +142,11 @@ func assess(o initOptions, now time.Time) (*revocation, error) {
 	for name, f := range evidence.Firmwares(r.plan, r.files, r.root) {
 		firmware[name] = compromise.Firmware(f)
 	}
-	r.assessment, err = compromise.Assess(compromise.Known{Root: r.root, Roster: &r.plan.Roster, Firmware: firmware, Targets: r.targets, Now: now}, selectors)
+	before.tellEnds(r.plan)
+	r.assessment, err = compromise.Assess(compromise.Known{Root: r.root, Roster: &r.plan.Roster, Firmware: firmware, Destroyed: before.destroyed(), Targets: r.targets, Now: now}, selectors)
+	if err == nil && !before.verified {
+		r.assessment.Warnings = append(r.assessment.Warnings, before.said()...)
+	}
 	return r, err
 }
 
@@ -197,7 +202,7 @@ func (r *revocation) anew() error {
 // answer completes the plan.
 func (r *revocation) answer(o initOptions) error {
 	a := r.assessment
-	r.plan.Revoke(&plan.Compromise{Case: a.Case, Tokens: a.Tokens(), Weak: a.Weak(), Why: strings.Join(o.compromised, " ")}, a.Online())
+	r.plan.Revoke(&plan.Compromise{Case: a.Case, Tokens: a.Tokens(), Weak: a.Weak(), Why: strings.Join(o.compromised, " ")}, a.Online(), a.Resting()...)
 	if a.OutOfBand() {
 		if err := r.anew(); err != nil {
 			return err

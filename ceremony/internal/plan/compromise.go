@@ -114,10 +114,11 @@ func (p *Plan) takenOut() []string {
 	return out
 }
 
-// Revoke takes compromised, weak and lost tokens out of every role. Where the
+// Revoke takes compromised, weak and lost tokens out of every role, but for one-time
+// ones that rest there: destroyed, and in a role that is not signed now. Where the
 // online roles have to change, each of their keys is replaced by one that is
 // still to be made: draft looks for its file.
-func (p *Plan) Revoke(c *Compromise, online bool) {
+func (p *Plan) Revoke(c *Compromise, online bool, resting ...string) {
 	p.Compromise = c
 	next := map[string]string{}
 	for _, name := range []string{"snapshot", "timestamp"} {
@@ -135,7 +136,7 @@ func (p *Plan) Revoke(c *Compromise, online bool) {
 			switch {
 			case OnlineRoles[name] && next[token] != "":
 				keep = append(keep, next[token])
-			case !slices.Contains(c.Tokens, token) && !slices.Contains(c.Weak, token) && !t.Lost:
+			case !slices.Contains(c.Tokens, token) && !slices.Contains(c.Weak, token) && (!t.Lost || slices.Contains(resting, token)):
 				keep = append(keep, token)
 			}
 		}
