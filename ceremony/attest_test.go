@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -72,9 +73,10 @@ func attestedBundle(t *testing.T) func(*testscript.TestScript, bool, []string) {
 		root := sealed[folder.Metadata+"/1.root.json"]
 		verified, err := verify.Files(sealed, root, ceremonytest.Now)
 		ts.Check(err)
-		data, err := bundle.Encode(verified)
+		var data bytes.Buffer
+		err = bundle.Write(&data, verified)
 		ts.Check(err)
-		ts.Check(durable.Create(ts.MkAbs(args[1]), data))
+		ts.Check(durable.Create(ts.MkAbs(args[1]), data.Bytes()))
 		ts.Check(durable.Create(ts.MkAbs(args[2]), root))
 		ts.Setenv(clockVariable, attestedClock)
 	}

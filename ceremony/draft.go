@@ -19,6 +19,7 @@ import (
 	"tufceremony/ceremony/internal/record"
 	"tufceremony/ceremony/internal/review"
 	"tufceremony/ceremony/internal/roster"
+	"tufceremony/ceremony/internal/spool"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -130,7 +131,7 @@ const draftedBefore = "somebody may have signed what was drafted before: make a 
 // unchanged refuses to draft beside, or in the place of, other payloads.
 func unchanged(files, payloads folder.Files) error {
 	for _, name := range files.Names(folder.Payload) {
-		if data, ok := payloads[name]; !ok || string(data) != string(files[name]) {
+		if data, ok := payloads[name]; !ok || !spool.Equal(data, files[name]) {
 			return hint(fmt.Errorf("drafting: %s exists, and it is not what this plan makes", name), draftedBefore)
 		}
 	}

@@ -105,11 +105,12 @@ func bundled(t *testing.T, sealed folder.Files, root []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := bundle.Encode(verified)
+	var data bytes.Buffer
+	err = bundle.Write(&data, verified)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return data
+	return data.Bytes()
 }
 
 // The second reader verifies RSA-PSS with its own code: with a salt of any

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,7 +17,7 @@ import (
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/durable"
 	"tufceremony/ceremony/internal/folder"
-	"tufceremony/ceremony/internal/tufmeta"
+	"tufceremony/ceremony/internal/spool"
 	"tufceremony/ceremony/internal/verify"
 )
 
@@ -75,16 +77,12 @@ func runSeal(env *environment, dir, output string) error {
 	if err != nil {
 		return err
 	}
-	data, err := bundle.Encode(verified)
-	if err != nil {
-		return err
-	}
 	for _, name := range slices.Sorted(maps.Keys(metadata)) {
 		if _, err := durable.Ensure(filepath.Join(dir, filepath.FromSlash(name)), metadata[name]); err != nil {
 			return hint(err, "the folder was sealed before with other signatures: use that bundle, or remove metadata/ to seal again")
 		}
 	}
-	wrote, err := durable.Ensure(output, data)
+	wrote, size, digest, err := writeBundle(output, verified)
 	if err != nil {
 		return hint(err, "name another file; a bundle is never overwritten")
 	}
@@ -97,7 +95,7 @@ func runSeal(env *environment, dir, output string) error {
 	if !wrote {
 		verb = "Sealed before, with the same bytes:"
 	}
-	fmt.Fprintf(env.out, "%s %s, %s\n", verb, output, plural(len(data), "byte"))
+	fmt.Fprintf(env.out, "%s %s, %s\n", verb, output, plural(size, "byte"))
 	for _, r := range facts.Roles {
 		for _, c := range r.Counts {
 			fmt.Fprintf(env.out, "  %s under %s: %d valid signatures, %d needed\n", r.Version, c.Whose(), len(c.Signers), c.Threshold)
@@ -105,9 +103,19 @@ func runSeal(env *environment, dir, output string) error {
 	}
 	printUnasked(env.out, facts)
 	fmt.Fprintln(env.out, "  SHA-256 of the bundle:")
-	printDigest(env.out, tufmeta.Digest(data))
+	printDigest(env.out, digest)
 	wrapTo(env.out, "Next: ", "      ", fmt.Sprintf("write the SHA-256 into the minutes; then ceremony publish %s REPOSITORY", output))
 	return nil
+}
+
+// writeBundle writes a bundle, or finds it there, and gives its size in bytes and its
+// SHA-256.
+func writeBundle(file string, verified verify.Verified) (wrote bool, size int, digest string, err error) {
+	sum := spool.NewHash()
+	wrote, err = durable.EnsureBy(file, func(w io.Writer) error {
+		return bundle.Write(io.MultiWriter(w, sum), verified)
+	})
+	return wrote, sum.Size(), hex.EncodeToString(sum.Sum()), err
 }
 
 // sealable is what goes into a bundle: the folder without payloads, which the

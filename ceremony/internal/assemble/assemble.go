@@ -14,9 +14,7 @@ package assemble
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"tufceremony/ceremony/internal/check"
@@ -24,8 +22,6 @@ import (
 	"tufceremony/ceremony/internal/quorum"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/sign"
-	"tufceremony/ceremony/internal/spool"
-	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -147,11 +143,7 @@ func (p Progress) Reached() bool { return p.Role.Threshold >= 1 && p.Have >= p.R
 func (c *Collection) Progress(r *roster.Roster) []Progress {
 	var all []Progress
 	for _, d := range c.Demands {
-		var signatures []tufmeta.Signature
-		for _, f := range c.Good[d.Payload] {
-			signatures = append(signatures, tufmeta.Signature{KeyID: f.KeyID, Sig: f.Sig})
-		}
-		tally := tufmeta.Count(c.files[folder.Payload+"/"+d.Payload.File()], signatures, d.Keys, d.Role)
+		tally := tufmeta.Count(c.files[folder.Payload+"/"+d.Payload.File()], c.signatures(d.Payload), d.Keys, d.Role)
 		p := Progress{Demand: d, Have: tally.Valid()}
 		for _, m := range d.Members(r) {
 			p.Members = append(p.Members, Member{m, slices.Contains(tally.Signers, m.Fingerprint)})
@@ -164,6 +156,44 @@ func (c *Collection) Progress(r *roster.Roster) []Progress {
 // Envelopes gives the metadata files by path in the folder. Below any
 // threshold it is a *check.Error that names each.
 func (c *Collection) Envelopes() (folder.Files, error) {
+	if err := c.reached(); err != nil {
+		return nil, err
+	}
+	metadata := folder.Files{}
+	for _, v := range c.payloads() {
+		data, err := Envelope(c.files[folder.Payload+"/"+v.File()], c.signatures(v))
+		if err != nil {
+			return nil, fmt.Errorf("assembling %s: %w", v, err)
+		}
+		metadata[folder.Metadata+"/"+v.File()] = data
+	}
+	return metadata, nil
+}
+
+// Confirm wants metadata files to be what Envelopes would make, to the byte. What
+// Envelopes refuses it refuses.
+func (c *Collection) Confirm(metadata folder.Files) error {
+	if err := c.reached(); err != nil {
+		return err
+	}
+	payloads := c.payloads()
+	for _, name := range metadata.Names(folder.Metadata) {
+		same := false
+		v, err := folder.ParseVersion(name)
+		if err == nil && slices.Contains(payloads, v) {
+			same, err = makes(c.files[folder.Payload+"/"+v.File()], c.signatures(v), metadata[name])
+		}
+		if err != nil {
+			return fmt.Errorf("assembling %s: %w", v, err)
+		}
+		if !same {
+			return fmt.Errorf("%s is not what its payload and signatures make", name)
+		}
+	}
+	return nil
+}
+
+func (c *Collection) reached() error {
 	var short []check.Result
 	for _, p := range c.Progress(&roster.Roster{}) {
 		if p.Reached() {
@@ -175,44 +205,25 @@ func (c *Collection) Envelopes() (folder.Files, error) {
 		}
 		short = append(short, check.New(id, p.Payload.String(), "%d of %d signatures under %s", p.Have, p.Role.Threshold, p.Whose()))
 	}
-	if err := check.Refuse(check.Draft.Weigh(short)); err != nil {
-		return nil, err
-	}
-	metadata := folder.Files{}
-	for _, d := range c.Demands {
-		name := d.Payload.File()
-		if d.Old || metadata[folder.Metadata+"/"+name] != nil { // made once, however many delegate to it
-			continue
-		}
-		var signatures []tufmeta.Signature
-		for _, f := range c.Good[d.Payload] {
-			signatures = append(signatures, tufmeta.Signature{KeyID: f.KeyID, Sig: f.Sig})
-		}
-		data, err := Envelope(c.files[folder.Payload+"/"+name], signatures)
-		if err != nil {
-			return nil, fmt.Errorf("assembling %s: %w", d.Payload, err)
-		}
-		metadata[folder.Metadata+"/"+name] = data
-	}
-	return metadata, nil
+	return check.Refuse(check.Draft.Weigh(short))
 }
 
-// Envelope writes a metadata file: the signatures in the order given, and the
-// payload with its control characters escaped, which are the bytes that were
-// signed and never a new encoding of what they mean. It reads the result back.
-func Envelope(payload []byte, signatures []tufmeta.Signature) ([]byte, error) {
-	data, err := spool.Create(func(w io.Writer) error {
-		return stream.Seal(w, spool.NewReader(payload), tufmeta.Digest(payload), signatures)
-	})
-	if err != nil {
-		return nil, err
+// payloads are those that are made into metadata: each once, however many delegate
+// to it.
+func (c *Collection) payloads() []folder.Version {
+	var all []folder.Version
+	for _, d := range c.Demands {
+		if !d.Old && !slices.Contains(all, d.Payload) {
+			all = append(all, d.Payload)
+		}
 	}
-	head, err := stream.ReadEnvelope(data)
-	if err != nil {
-		return nil, err
+	return all
+}
+
+func (c *Collection) signatures(v folder.Version) []tufmeta.Signature {
+	var all []tufmeta.Signature
+	for _, f := range c.Good[v] {
+		all = append(all, tufmeta.Signature{KeyID: f.KeyID, Sig: f.Sig})
 	}
-	if !spool.Equal(head.Canonical, payload) {
-		return nil, errors.New("the assembled file does not have the bytes that were signed")
-	}
-	return data, nil
+	return all
 }

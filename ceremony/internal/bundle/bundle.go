@@ -1,14 +1,14 @@
 // Package bundle makes one deterministic file of a verified ceremony, and
 // reads it back.
 //
-//	data, err := bundle.Encode(verified)
+//	err := bundle.Write(w, verified)
 //	files, err := bundle.Decode(data)    // then verify.Files
 //
 // A bundle is a POSIX tar (ustar) of the ceremony folder's files, sorted, with
 // nothing in the headers that could differ, behind a file MANIFEST in the
 // form of sha256sum. So tar and sha256sum are enough to look inside.
 //
-// Decode accepts exactly what Encode writes: it encodes what it read and
+// Decode accepts exactly what Write writes: it packs again what it read and
 // compares the bytes. It says nothing about what the files are worth.
 package bundle
 
@@ -21,6 +21,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/spool"
@@ -33,53 +34,61 @@ const manifest = "MANIFEST"
 // parts are the files and folders that a bundle has.
 var parts = []string{folder.Destroyed, folder.External, folder.Keys, folder.Lists, folder.Metadata, folder.Plan, folder.Record, folder.Signatures, folder.Trusted}
 
-// Encode gives the bytes of the bundle of a verified ceremony.
-func Encode(v verify.Verified) ([]byte, error) {
+// Write writes the bundle of a verified ceremony.
+func Write(w io.Writer, v verify.Verified) error {
 	facts, ok := v.Facts()
 	if !ok {
-		return nil, errors.New("writing a bundle: nothing has been verified")
+		return errors.New("writing a bundle: nothing has been verified")
 	}
-	return encode(facts.Files)
+	return pack(w, facts.Files)
 }
 
-func encode(files folder.Files) ([]byte, error) {
-	return spool.Create(func(w io.Writer) error { return pack(w, files) })
-}
-
-func pack(out io.Writer, files folder.Files) error {
+func pack(w io.Writer, files folder.Files) error {
 	var list bytes.Buffer
-	w := tar.NewWriter(out)
 	names := slices.Sorted(maps.Keys(files))
 	for _, name := range names {
+		if !allowed(name) {
+			return fmt.Errorf("writing a bundle: \"%s\" is no name of a file in a bundle", tufmeta.Printable(name))
+		}
 		fmt.Fprintf(&list, "%s  %s\n", tufmeta.Digest(files[name]), name)
 	}
 	if err := add(w, manifest, list.Bytes()); err != nil {
 		return err
 	}
 	for _, name := range names {
-		if !allowed(name) {
-			return fmt.Errorf("writing a bundle: \"%s\" is no name of a file in a bundle", tufmeta.Printable(name))
-		}
 		if err := add(w, name, files[name]); err != nil {
 			return err
 		}
 	}
-	if err := w.Close(); err != nil {
+	if err := tar.NewWriter(w).Close(); err != nil {
 		return fmt.Errorf("writing a bundle: %w", err)
 	}
 	return nil
 }
 
-func add(w *tar.Writer, name string, data []byte) error {
+// add writes a header of its own for each file, so that what is compared with a
+// bundle can skip the large files that were taken from that very bundle.
+func add(w io.Writer, name string, data []byte) error {
+	t := tar.NewWriter(w)
 	h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(data)), Mode: 0o644, Format: tar.FormatUSTAR}
-	if err := w.WriteHeader(h); err != nil {
+	if err := t.WriteHeader(h); err != nil {
 		return fmt.Errorf("writing %q into a bundle: %w", name, err)
 	}
-	if _, err := io.Copy(w, spool.NewReader(data)); err != nil {
-		return fmt.Errorf("writing %q into a bundle: %w", name, err)
+	if c, ok := w.(*spool.Comparison); !ok || !c.Skip(data) {
+		if _, err := io.CopyBuffer(w, spool.NewReader(data), make([]byte, min(len(data)+1, buffer))); err != nil {
+			return fmt.Errorf("writing %q into a bundle: %w", name, err)
+		}
 	}
-	return nil
+	_, err := w.Write(make([]byte, -len(data)&(block-1)))
+	return err
 }
+
+// A tar file is made of blocks, which the end of each file fills up, and read and
+// written in larger parts. Both in bytes.
+const (
+	block  = 512
+	buffer = 256 << 10
+)
 
 // Decode reads a bundle. A file that was cut short, altered or added to is
 // refused.
@@ -88,46 +97,32 @@ func Decode(data []byte) (folder.Files, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the bundle: %w", err)
 	}
+	digests(files)
 	for _, line := range strings.Split(strings.TrimSuffix(string(list), "\n"), "\n") {
 		digest, name, _ := strings.Cut(line, "  ")
 		if content, ok := files[name]; !ok || tufmeta.Digest(content) != digest {
 			return nil, fmt.Errorf("reading the bundle: \"%s\" is not the file that the manifest lists: the bundle was altered", tufmeta.Printable(name))
 		}
 	}
-	same, err := packsTo(files, data)
-	if err != nil {
+	c := spool.NewComparison(data)
+	if err := pack(c, files); err != nil {
 		return nil, err
 	}
-	if !same {
+	if !c.Same() {
 		return nil, errors.New("reading the bundle: its bytes are not those that its content makes: the bundle was altered")
 	}
 	return files, nil
 }
 
-// packsTo reports whether files make these bytes.
-func packsTo(files folder.Files, data []byte) (bool, error) {
-	c := &comparison{with: spool.NewReader(data), same: true}
-	if err := pack(c, files); err != nil {
-		return false, err
+// digests hashes what is large, each on a processor of its own; it is remembered.
+func digests(files folder.Files) {
+	var all sync.WaitGroup
+	for _, data := range files {
+		if len(data) > spool.Held {
+			all.Go(func() { tufmeta.Digest(data) })
+		}
 	}
-	rest, err := c.with.Read(make([]byte, 1))
-	return c.same && rest == 0 && err == io.EOF, nil
-}
-
-// comparison compares what is written with what is read.
-type comparison struct {
-	with io.Reader
-	buf  [4096]byte
-	same bool
-}
-
-func (c *comparison) Write(p []byte) (int, error) {
-	for rest := p; c.same && len(rest) > 0; {
-		n, err := io.ReadFull(c.with, c.buf[:min(len(rest), len(c.buf))])
-		c.same = err == nil && bytes.Equal(c.buf[:n], rest[:n])
-		rest = rest[n:]
-	}
-	return len(p), nil
+	all.Wait()
 }
 
 func unpack(data []byte) (folder.Files, []byte, error) {

@@ -25,6 +25,12 @@ func small() folder.Files {
 	}
 }
 
+func encode(files folder.Files) ([]byte, error) {
+	var b bytes.Buffer
+	err := pack(&b, files)
+	return b.Bytes(), err
+}
+
 func encoded(t testing.TB) []byte {
 	t.Helper()
 	data, err := encode(small())
@@ -102,7 +108,7 @@ func TestDecodeRefuses(t *testing.T) {
 		headers []tar.Header
 		want    string
 	}{
-		{"as Encode writes it", []tar.Header{plan}, ""},
+		{"as Write writes it", []tar.Header{plan}, ""},
 		{"a path that leads out", []tar.Header{plan, with(func(h *tar.Header) { h.Name = "keys/../../x" })}, "is no name of a file"},
 		{"a path from the top", []tar.Header{with(func(h *tar.Header) { h.Name = "/plan.yaml" })}, "is no name of a file"},
 		{"a file outside the parts", []tar.Header{plan, with(func(h *tar.Header) { h.Name = "notes.txt" })}, `"notes.txt" is no name of a file`},
@@ -145,7 +151,7 @@ func archive(t *testing.T, headers []tar.Header) []byte {
 		}
 	}
 	w := tar.NewWriter(&out)
-	must(t, add(w, manifest, list.Bytes()))
+	must(t, add(&out, manifest, list.Bytes()))
 	for _, h := range headers {
 		must(t, w.WriteHeader(&h))
 		if h.Size > 0 {

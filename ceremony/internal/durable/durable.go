@@ -54,14 +54,17 @@ func CreateBy(path string, fill func(io.Writer) error) error {
 
 // Ensure writes a new file, or finds it there with the very same content, as
 // it is when a killed command runs again. It reports whether it wrote.
-func Ensure(path string, data []byte) (bool, error) {
-	switch same, err := spool.Matches(path, data); {
+func Ensure(path string, data []byte) (bool, error) { return EnsureBy(path, inHalves(data)) }
+
+// EnsureBy does so with what fill writes, which must be the same each time.
+func EnsureBy(path string, fill func(io.Writer) error) (bool, error) {
+	switch same, err := spool.MatchesBy(path, fill); {
 	case err == nil && same:
 		return false, nil
 	case err == nil:
 		return false, fmt.Errorf("writing %q: %w with other content", path, fs.ErrExist)
 	}
-	return true, Create(path, data)
+	return true, CreateBy(path, fill)
 }
 
 // Replace writes a file in the place of the one that has its name, if any.

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/spool"
@@ -51,6 +52,17 @@ func TargetTexts(file []byte, subject string) []check.Result {
 // PlainText reports quickly that canonical bytes are of no interest to Text: ASCII,
 // without blanks, escapes and control characters. Of others it says nothing.
 func PlainText(b []byte) bool {
+	const (
+		each = 0x0101010101010101 // times a byte: that byte in all eight places
+		high = 0x80 * each
+	)
+	for ; len(b) >= 8; b = b[8:] { // the highest bit of (x-n)&^x is set in a byte of x that is less than n
+		x := binary.LittleEndian.Uint64(b)
+		slash := x ^ '\\'*each
+		if (x|(x+each)|(x-'!'*each)&^x|(slash-each)&^slash)&high != 0 {
+			return false
+		}
+	}
 	for _, c := range b {
 		if c <= ' ' || c >= 0x7f || c == '\\' {
 			return false

@@ -3,8 +3,8 @@ package review
 import (
 	"bytes"
 	"errors"
-	"maps"
 	"slices"
+	"strings"
 
 	"tufceremony/ceremony/internal/check"
 	"tufceremony/ceremony/internal/folder"
@@ -44,7 +44,7 @@ func (r *reviewer) compare(d Document) *entries {
 		return e
 	}
 	e.redelegates = e.redelegates || difference.Moved > 0
-	e.missing()
+	e.end()
 	e.changes, e.fault = e.found.changes()
 	return e
 }
@@ -80,10 +80,11 @@ var errDisagree = errors.New("two readers of this program disagree on its digest
 type entries struct {
 	v       folder.Version
 	planned bool
-	intents map[string]*intent // by path
-	wrong   int                // entries that are not as planned
-	odd     int                // entries with odd text
-	kept    map[string]any     // what publishers said of targets that stay
+	intents []intent       // by path
+	next    int            // the first of them that was not come to
+	wrong   int            // entries that are not as planned
+	odd     int            // entries with odd text
+	kept    map[string]any // what publishers said of targets that stay
 	found   *listing
 
 	results, trusted []check.Result // about the payload, and about the trusted version
@@ -95,22 +96,23 @@ type entries struct {
 
 // intent is what the plan wants of one path.
 type intent struct {
+	path  string
 	value []byte // canonical; nil where it is removed
-	seen  bool
 }
 
 func (e *entries) plan(want *plan.TargetsPlan) error {
-	e.planned, e.intents = true, map[string]*intent{}
+	e.planned = true
 	for _, f := range want.Files() {
 		value, err := tufmeta.Encode(planned(f))
 		if err != nil {
 			return err
 		}
-		e.intents[f.Path] = &intent{value: value}
+		e.intents = append(e.intents, intent{f.Path, value})
 	}
 	for _, path := range want.Remove {
-		e.intents[path] = &intent{}
+		e.intents = append(e.intents, intent{path: path})
 	}
+	slices.SortFunc(e.intents, func(a, b intent) int { return strings.Compare(a.path, b.path) })
 	return nil
 }
 
@@ -139,9 +141,8 @@ func (e *entries) visit(c stream.Change) error {
 // asPlanned wants an entry to be as it was, or as the plan makes it.
 func (e *entries) asPlanned(c stream.Change) {
 	wanted := c.Old
-	i := e.intents[string(c.Name)]
-	if i != nil {
-		wanted, i.seen = i.value, true
+	if i := e.intent(c.Name); i != nil {
+		wanted = i.value
 	}
 	switch {
 	case bytes.Equal(wanted, c.New):
@@ -149,6 +150,30 @@ func (e *entries) asPlanned(c stream.Change) {
 		e.mismatch("target \"%s\" is neither in the trusted %s nor in the plan", tufmeta.Printable(string(c.Name)), tufmeta.Printable(e.v.Role))
 	default:
 		e.mismatch("target \"%s\" is not as the plan makes it", tufmeta.Printable(string(c.Name)))
+	}
+}
+
+// intent finds what the plan wants of a path, and passes over what it wants of those
+// before it: the targets come in the order of their paths.
+func (e *entries) intent(path []byte) *intent {
+	for ; e.next < len(e.intents); e.next++ {
+		i := &e.intents[e.next]
+		switch bytes.Compare([]byte(i.path), path) {
+		case 0:
+			e.next++
+			return i
+		case 1:
+			return nil
+		}
+		e.absent(i)
+	}
+	return nil
+}
+
+// absent finds what the plan adds and the payload does not have.
+func (e *entries) absent(i *intent) {
+	if i.value != nil {
+		e.mismatch("target \"%s\" is not as the plan makes it", tufmeta.Printable(i.path))
 	}
 }
 
@@ -165,12 +190,10 @@ func (e *entries) say(id, format string, args ...any) {
 	e.results = append(e.results, check.New(id, e.v.String(), format, args...))
 }
 
-// missing finds what the plan adds and the payload does not have.
-func (e *entries) missing() {
-	for _, path := range slices.Sorted(maps.Keys(e.intents)) {
-		if i := e.intents[path]; !i.seen && i.value != nil {
-			e.mismatch("target \"%s\" is not as the plan makes it", tufmeta.Printable(path))
-		}
+// end says what is left to be said once all were seen.
+func (e *entries) end() {
+	for ; e.next < len(e.intents); e.next++ {
+		e.absent(&e.intents[e.next])
 	}
 	if more := e.wrong - maxMismatches; more > 0 {
 		e.say("PLAN-MISMATCH", "%d more targets are not as the plan makes them", more)

@@ -56,10 +56,11 @@ func find(data []byte) (*mapping, int64) {
 }
 
 func (m *mapping) sum(hash crypto.Hash, data []byte, at int64) []byte {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	key := part{hash, at, at + int64(len(data))}
-	if sum, ok := m.sums[key]; ok {
+	m.mu.Lock()
+	sum, ok := m.sums[key]
+	m.mu.Unlock()
+	if ok {
 		return slices.Clone(sum)
 	}
 	h := hash.New()
@@ -67,8 +68,11 @@ func (m *mapping) sum(hash crypto.Hash, data []byte, at int64) []byte {
 		h.Reset() // our own file on the system's disk: the mapping is all that is left to try
 		h.Write(data)
 	}
-	m.sums[key] = h.Sum(nil)
-	return slices.Clone(m.sums[key])
+	sum = h.Sum(nil)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sums[key] = sum
+	return slices.Clone(sum)
 }
 
 func (m *mapping) agree(p part, sum []byte) bool {

@@ -17,8 +17,8 @@ func (w *Writer) spill() error {
 	if err := os.Remove(file.Name()); err != nil {
 		return err
 	}
-	w.sums = newSumming()
-	w.sums.add(w.held.Bytes())
+	w.sum = NewHash()
+	w.sum.Write(w.held.Bytes())
 	n, err := file.Write(w.held.Bytes())
 	w.size = int64(n)
 	w.held = bytes.Buffer{}
@@ -26,7 +26,7 @@ func (w *Writer) spill() error {
 }
 
 func (w *Writer) mapped() ([]byte, error) {
-	sum := w.sums.end()
+	sum := w.sum.Sum()
 	data, err := syscall.Mmap(int(w.file.Fd()), 0, int(w.size), syscall.PROT_READ, syscall.MAP_SHARED)
 	if err != nil {
 		return nil, os.NewSyscallError("mmap", err)

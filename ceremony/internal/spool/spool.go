@@ -61,7 +61,7 @@ type Writer struct {
 	held bytes.Buffer
 	file *os.File
 	size int64
-	sums *summing
+	sum  *Hash
 }
 
 func (w *Writer) Write(p []byte) (int, error) {
@@ -73,7 +73,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	if w.file == nil {
 		return w.held.Write(p)
 	}
-	w.sums.add(p)
+	w.sum.Write(p)
 	n, err := w.file.Write(p)
 	w.size += int64(n)
 	if err != nil {
@@ -98,7 +98,7 @@ func (w *Writer) Bytes() ([]byte, error) {
 // Abandon gives up what was written, if anything was.
 func (w *Writer) Abandon() {
 	if w != nil && w.file != nil {
-		w.sums.end()
+		w.sum.Sum()
 		w.file.Close()
 	}
 }
@@ -132,48 +132,8 @@ func Agree(hash crypto.Hash, data, sum []byte) bool {
 	return bytes.Equal(Sum(hash, data), sum)
 }
 
-// Equal compares two files.
-func Equal(a, b []byte) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	x, _ := find(a)
-	y, _ := find(b)
-	switch {
-	case x == nil && y == nil:
-		return bytes.Equal(a, b)
-	case &a[0] == &b[0]:
-		return true
-	}
-	return equalReaders(NewReader(a), NewReader(b))
-}
-
-// Matches reports whether a file on disk has these bytes.
-func Matches(path string, data []byte) (bool, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	return equalReaders(f, NewReader(data)), nil // which is watched
-}
-
 // chunk is how much is read at a time, in bytes.
 const chunk = 256 << 10
-
-func equalReaders(a, b io.Reader) bool {
-	var x, y [chunk]byte
-	for {
-		n, err := io.ReadFull(a, x[:])
-		m, _ := io.ReadFull(b, y[:])
-		if n != m || !bytes.Equal(x[:n], y[:m]) {
-			return false
-		}
-		if err != nil {
-			return err == io.EOF || err == io.ErrUnexpectedEOF
-		}
-	}
-}
 
 // Clone gives bytes that nobody can change any more: of a large file these are
 // its own.

@@ -30,6 +30,26 @@ func newChunk(start, size int) *chunk {
 	return &chunk{buf: make([]byte, start+size), start: start}
 }
 
+// spare are chunks of the usual size that no pass reads any more: to get new ones
+// from the system costs as much as to read some megabytes.
+var spare sync.Pool
+
+// nextChunk gives one that is not the first of a file.
+func nextChunk(size int, keep bool) *chunk {
+	if size == chunkSize && !keep {
+		if c, ok := spare.Get().(*chunk); ok {
+			return c
+		}
+	}
+	return newChunk(size/4+lookahead, size)
+}
+
+func (c *chunk) giveBack() {
+	if c.start == chunkSize/4+lookahead && len(c.buf) == c.start+chunkSize {
+		spare.Put(c)
+	}
+}
+
 // widen gives a chunk with room for so many bytes of the one before.
 func (c *chunk) widen(room int) *chunk {
 	wide := newChunk(min(2*room, MaxEntry+lookahead), len(c.buf)-c.start)
@@ -79,28 +99,28 @@ func newPipe(r io.Reader, tee tee, size int, keep bool) *pipe {
 		sum:  sha256.New(),
 		tee:  tee,
 	}
-	most := chunks
-	if keep {
-		most = math.MaxInt
-	}
 	p.ended.Add(2)
-	go p.fill(r, size, most)
+	go p.fill(r, size, keep)
 	go p.digest()
 	return p
 }
 
 // fill reads the file until it ends or nobody wants more.
-func (p *pipe) fill(r io.Reader, size, most int) {
+func (p *pipe) fill(r io.Reader, size int, keep bool) {
 	defer p.ended.Done()
 	defer close(p.full)
+	most := chunks
+	if keep {
+		most = math.MaxInt
+	}
 	for made := 0; ; {
 		var c *chunk
 		switch {
 		case made == 0:
 			c = newChunk(0, min(size, firstChunk))
 			made++
-		case made < most && (most > chunks || len(p.free) == 0):
-			c = newChunk(size/4+lookahead, size)
+		case made < most && (keep || len(p.free) == 0):
+			c = nextChunk(size, keep)
 			made++
 		default:
 			select {
@@ -159,4 +179,7 @@ func (p *pipe) end() {
 	close(p.quit)
 	close(p.hash)
 	p.ended.Wait()
+	for len(p.free) > 0 {
+		(<-p.free).giveBack()
+	}
 }

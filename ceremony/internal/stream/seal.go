@@ -15,16 +15,12 @@ import (
 // and have the digest, in hex, that the signatures are over; when it turns out
 // not to be, most of it is written already and must be thrown away.
 func Seal(w io.Writer, payload io.Reader, digest string, signatures []tufmeta.Signature) error {
-	list := []any{}
-	for _, s := range signatures {
-		list = append(list, map[string]any{"keyid": s.KeyID, "sig": s.Sig})
-	}
-	head, err := tufmeta.Encode(list)
+	before, after, err := Around(signatures)
 	if err != nil {
 		return err
 	}
 	out := bufio.NewWriterSize(w, chunkSize)
-	fmt.Fprintf(out, `{"signatures":%s,"signed":`, tufmeta.JSON(head))
+	out.Write(before) // errors of a bufio.Writer stay with it
 	s := Payload(payload)
 	defer s.Close()
 	s.Tee(escaper{out})
@@ -37,11 +33,24 @@ func Seal(w io.Writer, payload io.Reader, digest string, signatures []tufmeta.Si
 	if digest == "" || s.Digest() != digest {
 		return fmt.Errorf("assembling metadata: the payload has SHA-256 %s, and the signatures are over %s", s.Digest(), digest)
 	}
-	_, err = out.WriteString("}\n")
+	_, err = out.Write(after)
 	if err := errors.Join(err, out.Flush()); err != nil {
 		return fmt.Errorf("assembling metadata: %w", err)
 	}
 	return nil
+}
+
+// Around gives what Seal writes before the payload and after it.
+func Around(signatures []tufmeta.Signature) (before, after []byte, err error) {
+	list := []any{}
+	for _, s := range signatures {
+		list = append(list, map[string]any{"keyid": s.KeyID, "sig": s.Sig})
+	}
+	encoded, err := tufmeta.Encode(list)
+	if err != nil {
+		return nil, nil, err
+	}
+	return fmt.Appendf(nil, `{"signatures":%s,"signed":`, tufmeta.JSON(encoded)), []byte("}\n"), nil
 }
 
 // escaped is what stands for each control character in JSON.

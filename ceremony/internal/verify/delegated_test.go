@@ -33,11 +33,12 @@ func TestDelegated(t *testing.T) {
 	wantCounts(t, facts, "2.targets", verify.Count{Under: 1, Threshold: 2, Signers: signers(t, "holder-1", "holder-2", "holder-3")})
 	wantCounts(t, facts, "1.claimed", verify.Count{Under: 2, Threshold: 2, Signers: signers(t, "holder-3", "holder-4")})
 	wantCounts(t, facts, "1.old", verify.Count{Under: 1, Threshold: 1, Signers: signers(t, "holder-1", "holder-2", "holder-3")})
-	data, err := bundle.Encode(v)
+	var data bytes.Buffer
+	err = bundle.Write(&data, v)
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := bundle.Decode(data)
+	files, err := bundle.Decode(data.Bytes())
 	if err != nil || !bytes.Equal(files["lists/claimed.jsonl"], ceremonytest.List) {
 		t.Errorf("the bundle has the list %q, %v", files["lists/claimed.jsonl"], err)
 	}

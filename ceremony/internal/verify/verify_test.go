@@ -68,11 +68,12 @@ func TestBundleThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := bundle.Encode(v)
+	var data bytes.Buffer
+	err = bundle.Write(&data, v)
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := bundle.Decode(data)
+	files, err := bundle.Decode(data.Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,8 @@ func TestBundleThere(t *testing.T) {
 	if err != nil {
 		t.Fatalf("what went into the bundle was good, what came out is not: %v", err)
 	}
-	if data2, err := bundle.Encode(again); err != nil || !bytes.Equal(data, data2) {
+	var twice bytes.Buffer
+	if err := bundle.Write(&twice, again); err != nil || !bytes.Equal(data.Bytes(), twice.Bytes()) {
 		t.Errorf("bundling twice gives different bytes (%v)", err)
 	}
 }
@@ -89,8 +91,9 @@ func TestZeroValuesProveNothing(t *testing.T) {
 	if _, ok := (verify.Verified{}).Facts(); ok {
 		t.Error("a zero Verified has facts")
 	}
-	if data, err := bundle.Encode(verify.Verified{}); err == nil || data != nil {
-		t.Errorf("a zero Verified was bundled: %d bytes, %v", len(data), err)
+	var data bytes.Buffer
+	if err := bundle.Write(&data, verify.Verified{}); err == nil || data.Len() > 0 {
+		t.Errorf("a zero Verified was bundled: %d bytes, %v", data.Len(), err)
 	}
 }
 
