@@ -22,7 +22,6 @@ import (
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/quorum"
 	"tufceremony/ceremony/internal/roster"
-	"tufceremony/ceremony/internal/spool"
 	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -90,13 +89,13 @@ func newest(files folder.Files, role string) (*version, error) {
 func (v *version) read() (*stream.Head, func() (*stream.Scanner, error), error) {
 	if v.published == nil {
 		head, err := stream.ReadPayload(v.payload)
-		return head, func() (*stream.Scanner, error) { return stream.Payload(spool.NewReader(v.payload)), nil }, err
+		return head, func() (*stream.Scanner, error) { return stream.OpenPayload(v.payload), nil }, err
 	}
 	head, err := stream.ReadEnvelope(v.published)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading trusted %s: %w", v, err)
 	}
-	return head, func() (*stream.Scanner, error) { return stream.Envelope(spool.NewReader(v.published)) }, nil
+	return head, func() (*stream.Scanner, error) { return stream.OpenEnvelope(v.published) }, nil
 }
 
 // trustedRoot gives the signed part of the newest trusted root, or nil.

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 
 	"tufceremony/ceremony/internal/check"
-	"tufceremony/ceremony/internal/spool"
 	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -16,7 +15,7 @@ const maxTexts = 100
 // TargetTexts finds odd text in the targets of a published file, as Text does in
 // all else. A file that cannot be read has none.
 func TargetTexts(file []byte, subject string) []check.Result {
-	s, err := stream.Envelope(spool.NewReader(file))
+	s, err := stream.OpenEnvelope(file)
 	if err != nil {
 		return nil
 	}

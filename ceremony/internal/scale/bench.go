@@ -81,7 +81,7 @@ func (b *bench) size(name, dir string) error {
 	b.broken = nil
 	for _, r := range rows {
 		for _, work := range r.works {
-			if !b.wanted(r.tool, work) {
+			if !b.wanted(r.tool, work) || name == smallest && r.tool != limit && r.tool != commandT {
 				continue
 			}
 			if err := b.row(name, dir, r.tool, work); err != nil {

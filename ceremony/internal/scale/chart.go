@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -95,7 +96,7 @@ func (r *results) panel(d *drawing, work string, goal, x, y float64) {
 		d.add(`<path class="goal" d="M%g %.1fh%d"/>`, x, at, panelWidth)
 		d.add(`<text x="%g" y="%.1f" text-anchor="end">goal %g×</text>`, x-6, at+4, goal)
 	}
-	for i, s := range r.Sizes {
+	for i, s := range r.charted() {
 		d.add(`<text x="%.1f" y="%g" text-anchor="middle">%s</text>`, x+r.across(i), y+panelHeight+18, short(s))
 	}
 	for i := range lines {
@@ -114,8 +115,13 @@ func short(s sized) string {
 	return fmt.Sprintf("%g k", float64(s.Entries)/1e3)
 }
 
+// charted are the sizes that the chart has: the smallest is measured for others.
+func (r *results) charted() []sized {
+	return slices.DeleteFunc(slices.Clone(r.Sizes), func(s sized) bool { return s.Name == smallest })
+}
+
 func (r *results) across(i int) float64 {
-	return panelWidth * (float64(i) + 0.5) / float64(len(r.Sizes))
+	return panelWidth * (float64(i) + 0.5) / float64(len(r.charted()))
 }
 
 // height is how far below the upper edge of a panel a multiple stands.
@@ -128,7 +134,7 @@ func height(multiple float64) float64 {
 // of another kind.
 func (r *results) line(d *drawing, tool int, work string, x, y float64) {
 	path, pen := "", "M"
-	for i, s := range r.Sizes {
+	for i, s := range r.charted() {
 		row, ok := r.get(s.Name, lines[tool].tool, work)
 		if row.Failure != "" {
 			d.add(`<path class="line %s" d="M%.1f %.1fl8 8m0 -8l-8 8"/>`, lines[tool].class, x+r.across(i)-22+12*float64(tool), y-4)

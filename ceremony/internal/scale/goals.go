@@ -18,6 +18,10 @@ const (
 // linearSizes are those between which the cost of a byte is compared.
 var linearSizes = []string{"10000", "100000", goalSize}
 
+// smallest is the number of targets that costs nothing itself: a ceremony of so many
+// shows what a command takes whatever the size.
+const smallest = "200"
+
 // ours are the tools that the goals are for, and theirs what they do.
 var (
 	ours       = []string{engine, commandT}
@@ -127,20 +131,19 @@ func spread(r *results, tool, work string) verdict {
 	return verdict{fmt.Sprintf("%.0f %% (%s ns a byte)", 100*apart, strings.Join(each, ", ")), apart <= goalSpread}
 }
 
-// constant is what work takes whatever the size: its signatures, and the start
-// of the program where it is a command.
+// constant is what work takes whatever the size: its signatures, and of a command
+// what it takes with hardly any targets.
 func (r *results) constant(size, tool, work string) float64 {
-	own, start := row{}, row{}
-	switch work {
-	case "sign":
+	own := row{}
+	switch {
+	case tool == commandT:
+		own, _ = r.get(smallest, tool, work)
+	case work == "sign":
 		own, _ = r.get(size, limit, "signature")
-	case "verify":
+	case work == "verify":
 		own, _ = r.get(size, limit, "signatures")
 	}
-	if tool == commandT {
-		start, _ = r.get(size, tool, "start")
-	}
-	return own.Seconds + start.Seconds
+	return own.Seconds
 }
 
 func (r *results) bytes(size string) int64 {

@@ -59,7 +59,7 @@ func parse(args []string, log io.Writer) (options, error) {
 	megabytes := int64(0)
 	f := flag.NewFlagSet("scale", flag.ContinueOnError)
 	f.SetOutput(log)
-	f.StringVar(&o.sizes, "sizes", "10000,100000,1000000,bins,claimed", "the `sizes`: numbers of targets, bins, claimed")
+	f.StringVar(&o.sizes, "sizes", smallest+",10000,100000,1000000,bins,claimed", "the `sizes`: numbers of targets, bins, claimed")
 	f.StringVar(&o.only, "only", "", "measure only these `rows`: TOOL or TOOL/WORK, with commas between them")
 	f.BoolVar(&o.keep, "keep", false, "keep the rows of earlier runs that are not measured now")
 	f.BoolVar(&o.page, "page", false, "measure nothing: write the page and the chart from the figures that are there")

@@ -64,7 +64,7 @@ func TestChart(t *testing.T) {
 		}
 	}
 	marks := len(lines) // of the legend
-	for _, s := range r.Sizes {
+	for _, s := range r.charted() {
 		for _, p := range panels {
 			for _, l := range lines {
 				if row, ok := r.get(s.Name, l.tool, p.work); ok || row.Failure != "" {

@@ -55,8 +55,6 @@ type Scanner struct {
 	ended  bool
 
 	signatures []tufmeta.Signature
-	keeps      bool            // what entries show is not written over
-	kept       []Entry         // those of a small file, which was read as a whole
 	seen       map[string]bool // members of the envelope
 	fields     map[string][]byte
 }
@@ -89,11 +87,8 @@ func (s *Scanner) Next() bool {
 	if s.ended {
 		return false
 	}
-	if s.kept != nil {
-		return s.again()
-	}
 	if s.pipe == nil {
-		s.pipe = newPipe(s.source, s.tee, s.size, s.keeps)
+		s.pipe = newPipe(s.source, s.tee, s.size)
 		s.fault = s.begin()
 	}
 	if s.fault == nil {
@@ -125,10 +120,7 @@ func (s *Scanner) Close() {
 		return
 	}
 	s.fault = errors.New("reading metadata: it was closed before its end")
-	if s.kept == nil {
-		s.end()
-	}
-	s.ended = true
+	s.end()
 }
 
 func (s *Scanner) end() {

@@ -118,10 +118,7 @@ func TestRefusesForm(t *testing.T) {
 		{`{"signatures":[],"signed":{"a":tr ue}}`, "not a JSON value"},
 		{`{"signatures":[],"signed":{"a":1,"\u0061":2}}`, `member "a" stands twice`},
 	} {
-		s, err := stream.Envelope(strings.NewReader(row.text))
-		if err == nil {
-			_, err = read(s)
-		}
+		_, err := read(stream.EnvelopeBy(strings.NewReader(row.text), 16))
 		if err == nil || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%q: %v; want %q", row.text, err, row.want)
 		}

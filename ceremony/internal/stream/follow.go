@@ -20,7 +20,7 @@ type raw struct {
 // says so, where they are not the same, or where it is not known at once.
 func (s *Scanner) follow(lead *Scanner) bool {
 	in, r := lead.entry.In, lead.raw
-	if r.bytes == nil || lead.ended || lead.keeps || s.ended || len(s.frames) == 0 {
+	if r.bytes == nil || lead.ended || s.ended || len(s.frames) == 0 {
 		return false
 	}
 	f := s.frames[len(s.frames)-1]

@@ -71,7 +71,7 @@ func TestCompareFollows(t *testing.T) {
 		if r.IntN(3) == 0 {
 			published = strings.ReplaceAll(published, `":`, `": `)
 		}
-		a, b := stream.LargeEnvelopeBy(strings.NewReader(published), size), stream.PayloadBy(strings.NewReader(now), 1+r.IntN(len(now)))
+		a, b := stream.EnvelopeBy(strings.NewReader(published), size), stream.PayloadBy(strings.NewReader(now), 1+r.IntN(len(now)))
 		_, err := stream.Compare(a, b, func(c stream.Change) error {
 			if c.In == stream.Targets {
 				told = append(told, fmt.Sprintf("%q %s -> %s", c.Name, c.Old, c.New))
@@ -105,9 +105,9 @@ func TestCompareFollowsFaults(t *testing.T) {
 		old[r.IntN(len(old))] ^= 1 << r.IntN(8)
 		envelope := slices.Concat([]byte(`{"signatures":[],"signed":`), old, []byte("}"))
 		size := 1 + r.IntN(len(old))
-		s := stream.LargeEnvelopeBy(bytes.NewReader(envelope), size)
+		s := stream.EnvelopeBy(bytes.NewReader(envelope), size)
 		_, alone := read(s)
-		a := stream.LargeEnvelopeBy(bytes.NewReader(envelope), size)
+		a := stream.EnvelopeBy(bytes.NewReader(envelope), size)
 		_, err := stream.Compare(a, stream.PayloadBy(strings.NewReader(now), size), func(stream.Change) error { return nil })
 		switch {
 		case (err == nil) != (alone == nil), err != nil && err.Error() != "the old version: "+alone.Error():

@@ -40,6 +40,10 @@ func FuzzPayload(f *testing.F) {
 	})
 }
 
+// unsorted reports the one fault that a large published file has and a small one has
+// not.
+func unsorted(err error) bool { return err != nil && strings.Contains(err.Error(), "is out of order") }
+
 // formal reports an error that is not about the bytes.
 func formal(err error) bool {
 	var syntax *tufmeta.SyntaxError
@@ -76,14 +80,12 @@ func FuzzEnvelope(f *testing.F) {
 	f.Add([]byte(`{"signed":{"b":1,"a":[2, -3]},"x":{"y":null},"signatures":[]}`), uint8(1))
 	f.Fuzz(func(t *testing.T, data []byte, size uint8) {
 		env, theirs := tufmeta.ParseEnvelope(data)
-		s, ours := stream.EnvelopeBy(bytes.NewReader(data), 1+int(size))
-		if ours == nil {
-			_, ours = read(s)
-		}
+		s := stream.EnvelopeBy(bytes.NewReader(data), 1+int(size))
+		_, ours := read(s)
 		switch {
 		case theirs != nil && ours == nil:
 			t.Fatalf("%q is read, and tufmeta says %v", data, theirs)
-		case theirs == nil && ours != nil && !formal(ours):
+		case theirs == nil && ours != nil && !formal(ours) && !unsorted(ours):
 			t.Fatalf("%q is refused: %v", data, ours)
 		case ours == nil && s.Digest() != digest(env.Canonical):
 			t.Fatalf("%q has digest %s, and %q is its canonical form", data, s.Digest(), env.Canonical)

@@ -39,15 +39,10 @@ func ReadEnvelope(data []byte) (*Head, error) {
 	if h := remembered(data); h != nil {
 		return h, nil
 	}
-	if len(data) <= spool.Held {
+	if len(data) <= MaxUnsorted {
 		return readWhole(data)
 	}
-	s := newScanner(spool.NewReader(data), outer, chunkSize)
-	h, err := readLarge(s, data)
-	if s.sorted != nil && len(data) <= MaxUnsorted {
-		return readWhole(data)
-	}
-	return h, err
+	return readLarge(newScanner(spool.NewReader(data), outer, chunkSize), data)
 }
 
 // ReadPayload reads a payload file.
@@ -122,7 +117,12 @@ func readWhole(data []byte) (*Head, error) {
 // OpenEnvelope is Envelope of a file that spool holds. Whoever reads a large one
 // to its end has made its Head as well, which ReadEnvelope then remembers.
 func OpenEnvelope(data []byte) (*Scanner, error) {
-	return openEnvelope(spool.NewReader(data), chunkSize, func(s *Scanner) { s.collectOnce(data) })
+	if len(data) <= MaxUnsorted {
+		return smallEnvelope(data)
+	}
+	s := newScanner(spool.NewReader(data), outer, chunkSize)
+	s.collectOnce(data)
+	return s, nil
 }
 
 // OpenPayload is Payload in the same way.

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"hash"
 	"io"
-	"math"
 	"sync"
 )
 
@@ -35,8 +34,8 @@ func newChunk(start, size int) *chunk {
 var spare sync.Pool
 
 // nextChunk gives one that is not the first of a file.
-func nextChunk(size int, keep bool) *chunk {
-	if size == chunkSize && !keep {
+func nextChunk(size int) *chunk {
+	if size == chunkSize {
 		if c, ok := spare.Get().(*chunk); ok {
 			return c
 		}
@@ -88,9 +87,8 @@ type tee interface {
 	take(canonical []byte, moved bool) error
 }
 
-// newPipe reads r in chunks of a size. Chunks are used again, unless they are
-// to be kept.
-func newPipe(r io.Reader, tee tee, size int, keep bool) *pipe {
+// newPipe reads r in chunks of a size, which are used again and again.
+func newPipe(r io.Reader, tee tee, size int) *pipe {
 	p := &pipe{
 		full: make(chan *chunk, chunks),
 		free: make(chan *chunk, chunks),
@@ -100,27 +98,23 @@ func newPipe(r io.Reader, tee tee, size int, keep bool) *pipe {
 		tee:  tee,
 	}
 	p.ended.Add(2)
-	go p.fill(r, size, keep)
+	go p.fill(r, size)
 	go p.digest()
 	return p
 }
 
 // fill reads the file until it ends or nobody wants more.
-func (p *pipe) fill(r io.Reader, size int, keep bool) {
+func (p *pipe) fill(r io.Reader, size int) {
 	defer p.ended.Done()
 	defer close(p.full)
-	most := chunks
-	if keep {
-		most = math.MaxInt
-	}
 	for made := 0; ; {
 		var c *chunk
 		switch {
 		case made == 0:
 			c = newChunk(0, min(size, firstChunk))
 			made++
-		case made < most && (keep || len(p.free) == 0):
-			c = nextChunk(size, keep)
+		case made < chunks && len(p.free) == 0:
+			c = nextChunk(size)
 			made++
 		default:
 			select {
@@ -165,10 +159,7 @@ func (p *pipe) digest() {
 			p.wrong = p.tee.take(part.data, part.moved)
 		}
 		if part.done && part.chunk.start > 0 {
-			select {
-			case p.free <- part.chunk:
-			default: // those that are kept are more than it takes
-			}
+			p.free <- part.chunk
 		}
 	}
 }

@@ -151,8 +151,7 @@ func (s *window) disorder(start int64, name []byte, twice bool) error {
 	if s.published {
 		rest = "or stands twice: a file as large as this is read if its members are sorted"
 	}
-	s.sorted = s.failAt(start, "member \"%s\" is out of order, %s", tufmeta.Printable(shown(name)), rest)
-	return s.sorted
+	return s.failAt(start, "member \"%s\" is out of order, %s", tufmeta.Printable(shown(name)), rest)
 }
 
 func (s *window) array(depth int) error {

@@ -49,7 +49,6 @@ type window struct {
 	depth   int
 	began   int64 // where the entry that is being read begins
 	escaped bool  // whether the last string had an escape
-	sorted  error // why the file's members are not sorted, if that is the fault
 }
 
 func (s *window) offset() int64 { return s.base + int64(s.r) }
