@@ -77,7 +77,7 @@ func runRevocation(env *environment, dir string, o initOptions) error {
 			return err
 		}
 	}
-	event := compromise.Event{Dir: "DIR", Online: r.newOnline(a), Drafted: o.draft}
+	event := compromise.Event{Dir: "DIR", Online: r.newOnline(a), Drafted: o.draft, Carried: o.spell}
 	if dir != "" {
 		event.Dir = filepath.ToSlash(filepath.Clean(dir))
 	}
@@ -181,7 +181,7 @@ func ofRehearsal(files folder.Files) bool {
 
 // anew plans the root that is given out of band, with all targets that there are:
 // nothing leads on to them from the old one.
-func (r *revocation) anew() error {
+func (r *revocation) anew(spell bool) error {
 	if r.targets == nil {
 		r.plan.Anew(nil)
 		return nil
@@ -196,6 +196,17 @@ func (r *revocation) anew() error {
 		return err
 	}
 	r.plan.Anew(whole)
+	if len(whole.Delegations.All()) == 0 {
+		return nil
+	}
+	if !spell {
+		r.plan.Dropped = r.assessment.Dropped()
+		return nil
+	}
+	if err := plan.FillDelegations(r.plan, r.plan.Targets, whole.Delegations, r.known, r.files); err != nil {
+		return hint(fmt.Errorf("carrying delegations over: %w", err), "leave --delegations out, and write those that are to go on under targets in plan.yaml")
+	}
+	r.plan.RevokeDelegated()
 	return nil
 }
 
@@ -204,7 +215,7 @@ func (r *revocation) answer(o initOptions) error {
 	a := r.assessment
 	r.plan.Revoke(&plan.Compromise{Case: a.Case, Tokens: a.Tokens(), Weak: a.Weak(), Why: strings.Join(o.compromised, " ")}, a.Online(), a.Resting()...)
 	if a.OutOfBand() {
-		if err := r.anew(); err != nil {
+		if err := r.anew(o.spell); err != nil {
 			return err
 		}
 		for _, name := range r.files.Names(folder.Trusted) {
