@@ -82,6 +82,9 @@ func edits(p *plan.Plan, t *plan.TargetsPlan, before map[string]any, external ma
 		if err := delegations(p, t.Delegations, after, external); err != nil {
 			return nil, err
 		}
+		if err := small(t, after["delegations"]); err != nil {
+			return nil, err
+		}
 	}
 	mark(p, after)
 	list := fields(before, after)
@@ -98,6 +101,17 @@ func edits(p *plan.Plan, t *plan.TargetsPlan, before map[string]any, external ma
 	}
 	slices.SortStableFunc(list, stream.CompareEdits)
 	return list, nil
+}
+
+// small refuses delegations that could not be read again: written out in a plan they
+// are one entry. A list of projects is not.
+func small(t *plan.TargetsPlan, delegations any) error {
+	text, err := tufmeta.Encode(delegations)
+	if n := len("delegations") + len(text); err == nil && n > stream.MaxEntry {
+		return &plan.Error{Problem: fmt.Sprintf("the delegations of %s make %d bytes of metadata, and %d are the most", tufmeta.Printable(t.Name()), n, stream.MaxEntry),
+			Remedy: "delegate to a role that delegates on, or, where they are projects, list them in a file of their own with `ceremony promote`, which has no such limit"}
+	}
+	return err
 }
 
 // fields gives an edit for each field that changes.
