@@ -107,6 +107,26 @@ func plain(text string) (string, error) { return text, nil }
 func profiled(t *testing.T, profile string, edit func(string) (string, error)) *rehearsal {
 	t.Helper()
 	r := staged(t, (*rehearsal).prepare)
+	once := profileSigned(t, r, profile, edit)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(r.refused("coordinator", "seal", "genesis", "-o", "../genesis.bundle"))
+	for _, token := range once {
+		must(r.types("coordinator", "token", "destroy", "genesis", "--token", token))
+	}
+	must(r.types("coordinator", "seal", "genesis", "-o", "../genesis.bundle"))
+	must(r.types("publisher", "publish", "../genesis.bundle", "../repository", "--online-key", "online.pem", "--targets", "../files/first"))
+	return r
+}
+
+// profileSigned is profiled until all that is needed is signed. It gives the
+// one-time tokens, whose keys are still there.
+func profileSigned(t *testing.T, r *rehearsal, profile string, edit func(string) (string, error)) (once []string) {
+	t.Helper()
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -127,7 +147,6 @@ func profiled(t *testing.T, profile string, edit func(string) (string, error)) *
 		must(durable.Create(filepath.Join(r.dir, "files", "first", "listed", "b.txt"), []byte("listed in claimed itself")))
 	}
 	must(r.types("coordinator", "draft", "genesis"))
-	var once []string
 	data, err := os.ReadFile(filepath.Join(room, "genesis", "plan.yaml"))
 	must(err)
 	p, err := plan.Parse(data)
@@ -141,13 +160,7 @@ func profiled(t *testing.T, profile string, edit func(string) (string, error)) *
 			once = append(once, token.Name)
 		}
 	}
-	must(r.refused("coordinator", "seal", "genesis", "-o", "../genesis.bundle"))
-	for _, token := range once {
-		must(r.types("coordinator", "token", "destroy", "genesis", "--token", token))
-	}
-	must(r.types("coordinator", "seal", "genesis", "-o", "../genesis.bundle"))
-	must(r.types("publisher", "publish", "../genesis.bundle", "../repository", "--online-key", "online.pem", "--targets", "../files/first"))
-	return r
+	return once
 }
 
 // pathsAndTexts are files with paths of two to four parts.

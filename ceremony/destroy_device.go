@@ -43,8 +43,8 @@ func (d *destruction) readBegun() error {
 // run has destroyed the key, and was stopped before it wrote that down.
 func (d *destruction) openBefore() (hsm.Token, error) {
 	device, err := d.open()
-	if d.begun != nil && errors.Is(err, hsm.ErrNotFound) && strings.HasPrefix(d.uri, "soft:") {
-		return nil, nil // its file was the device
+	if d.begun != nil && d.noFile(err) {
+		return nil, d.tokensHere(evidence.BegunFile(d.token.Name))
 	}
 	if err != nil {
 		return nil, err
@@ -128,7 +128,7 @@ func (d *destruction) destroy(device hsm.Token) (err error) {
 	if !ok {
 		return hint(fmt.Errorf("destroying the key of token %q: %w", d.token.Name, hsm.ErrUnsupported), "have its maker's tools destroy it, and waive ONE-TIME-ALIVE in a new plan, with how it was done")
 	}
-	if err := d.ask(); err != nil {
+	if err := errors.Join(d.noProofYet(), d.ask()); err != nil {
 		return err
 	}
 	if err := durable.Writable(d.dir); err != nil {
@@ -145,12 +145,22 @@ func (d *destruction) destroy(device hsm.Token) (err error) {
 	case err == nil:
 		return nil
 	case errors.As(err, &pin), errors.Is(err, errStopped), errors.Is(err, hsm.ErrPINLocked), errors.Is(err, hsm.ErrUntouched):
+		err = d.cannot(err)
 		if fresh { // of an earlier run it stays: that one may have come further
 			return errors.Join(d.deviceHint(err), durable.Remove(d.path(evidence.BegunFile(d.token.Name))))
 		}
 		return d.deviceHint(err)
 	}
 	return d.hint(err)
+}
+
+// cannot says how to go on where the module destroys no keys, as none does that a
+// YubiKey is behind.
+func (d *destruction) cannot(err error) error {
+	if !errors.Is(err, hsm.ErrUnsupported) {
+		return err
+	}
+	return hint(err, "nothing was destroyed, and the key still signs. A one-time key in a YubiKey is planned as `piv:serial=…;slot=…`, whose driver overwrites it. Of this one have the device's own tools make an end, and waive ONE-TIME-ALIVE in a new plan, with how it was done; docs/modules.md has the modules that were tried")
 }
 
 // begin writes down that the key is about to go, if no earlier run has.
@@ -195,17 +205,13 @@ func (d *destruction) readBack() (evidence.Destruction, []byte, error) {
 		ID: d.begun.ID, Serial: d.begun.Serial, Token: d.token.Name,
 	}
 	device, err := openToken(d.uri, d.dir, moduleOptions(d.report.Plan.ModuleTimeout))
-	if strings.HasPrefix(d.uri, "soft:") {
-		if err == nil {
-			return done, nil, errors.Join(errors.New("destroying: the token is still there"), device.Close())
-		}
-		if !errors.Is(err, hsm.ErrNotFound) {
-			return done, nil, fmt.Errorf("destroying: looking whether the token is gone: %w", err)
-		}
-		return done.Done(evidence.Erased), nil, nil
-	}
-	if err != nil {
+	switch software := strings.HasPrefix(d.uri, "soft:"); {
+	case d.noFile(err):
+		return done.Done(evidence.Erased), nil, d.sweep()
+	case err != nil:
 		return done, nil, fmt.Errorf("destroying: opening the device again: %w", err)
+	case software:
+		return done, nil, errors.Join(errors.New("destroying: the token is still there"), device.Close())
 	}
 	attestation, err := d.seen(device, &done)
 	return done, attestation, errors.Join(err, device.Close())
@@ -261,10 +267,19 @@ func (d *destruction) inItsPlace(device hsm.Token, key hsm.Key, done *evidence.D
 	if err := done.SignedBy(key.Public); err != nil {
 		return nil, fmt.Errorf("destroying: %w", err)
 	}
-	if old, ok := d.report.Files()[evidence.AttestationFile(d.token.Name)]; ok {
+	return d.attestationOf(device, key)
+}
+
+// attestationOf is what the device says of the key in the place of the other. What
+// a run that was stopped has written stays: the device would sign another one now.
+func (d *destruction) attestationOf(device hsm.Token, key hsm.Key) ([]byte, error) {
+	name := evidence.AttestationFile(d.token.Name)
+	if old, ok := d.report.Files()[name]; ok {
 		if e, err := attest.ParseEvidence(old); err == nil && samePublic(e.Leaf.PublicKey, key.Public) {
-			return old, nil // of a run that was stopped; the device would sign another one now
+			return old, nil
 		}
+		return nil, hint(fmt.Errorf("destroying: %s is not about the key that is in slot %s now", name, key.ID),
+			"the one-time key is gone. Keep that file elsewhere, find out where it comes from, and run the command again without it: it asks the device")
 	}
 	found, err := fetchEvidence(device, key)
 	return found.PEM(), err

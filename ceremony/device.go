@@ -25,17 +25,23 @@ func openToken(uri, dir string, o pkcs11.Options) (hsm.Token, error) {
 	scheme, _, _ := strings.Cut(uri, ":")
 	switch scheme {
 	case "soft":
-		place, err := filepath.Abs(dir)
+		place, err := tokensFolder(dir)
 		if err != nil {
 			return nil, fmt.Errorf("opening token %q: %w", uri, err)
 		}
-		return soft.OpenURI(filepath.Join(beside(place), "tokens"), uri)
+		return soft.OpenURI(place, uri)
 	case "pkcs11":
 		return pkcs11.OpenWith(uri, o)
 	case "piv":
 		return piv.Open(uri)
 	}
 	return nil, fmt.Errorf("opening token %q: no driver for such a URI: %w", uri, hsm.ErrUnsupported)
+}
+
+// tokensFolder is where the software tokens of a ceremony folder are, or were.
+func tokensFolder(dir string) (string, error) {
+	place, err := filepath.Abs(dir)
+	return filepath.Join(beside(place), "tokens"), err
 }
 
 // beside is the folder in which a ceremony folder lies, or the standby folder

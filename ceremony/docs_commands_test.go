@@ -206,7 +206,7 @@ func docsOpenSSL(t *testing.T) {
 		t.Fatal(err)
 	}
 	entries, err := projects.Parse("claimed.jsonl", data)
-	if err != nil || len(entries) != 3 {
+	if err != nil || len(entries) != 4 {
 		t.Fatalf("the list has %d projects, %v", len(entries), err)
 	}
 	if found := projects.NewLinter("example.org", "claimed", entries).Results(); len(found) > 0 {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -263,5 +264,36 @@ func TestShowTimeout(t *testing.T) {
 		}
 		_, screen := f.run(t, &holder{}, "token", what, "pkcs11:token=hsm-1?module-path="+f.fake.Path, "--plan", f.dir)
 		wants(t, screen, "did not answer within 5s")
+	}
+}
+
+// A module that destroys no keys says so when it is asked to, and only then. It is
+// a refusal: the key is there, signs, and nothing is written down of it.
+func TestDestroyRefusedByModule(t *testing.T) {
+	fake := pkcs11test.Proxy(t)
+	d := beforeDestruction(t, true)
+	t.Setenv("SOFTHSM2_CONF", d.config())
+	fake.Faults(t, "C_DestroyObject rv 0x54")
+	dir := filepath.Join(d.dir, "coordinator", "genesis")
+	before := tree(t, dir)
+	var screen bytes.Buffer
+	env := rehearsalEnv(&screen)
+	env.out, env.err, env.ask = &screen, &screen, &holder{types: []string{"targets-1", d.pin}}
+	at := "pkcs11:token=rehearsal%20targets-1;object=tuf?module-path=" + fake.Path
+	status := run([]string{"token", "destroy", dir, "--token", "targets-1", "--uri", at}, env)
+	told := strings.Join(strings.Fields(screen.String()), " ")
+	for _, want := range []string{
+		"the module refuses to destroy it, and still shows both halves: the module has no such function (CKR_FUNCTION_NOT_SUPPORTED)",
+		"hint: nothing was destroyed, and the key still signs. A one-time key in a YubiKey is planned as `piv:serial=…;slot=…`",
+	} {
+		if status != refused || !strings.Contains(told, want) {
+			t.Errorf("status %d, want %q in:\n%s", status, want, screen.String())
+		}
+	}
+	if after := tree(t, dir); !maps.Equal(before, after) || !d.holds(t) {
+		t.Errorf("the folder has changed, or the key is gone: %d files, and %d before", len(after), len(before))
+	}
+	if was, out := d.run(t, 0); was || !strings.Contains(out, "Destroyed: the key of token targets-1.") {
+		t.Errorf("a module that destroys keys then says:\n%s", out)
 	}
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tufceremony/ceremony/internal/bundle"
 	"tufceremony/ceremony/internal/durable"
 	"tufceremony/ceremony/internal/evidence"
 	"tufceremony/ceremony/internal/folder"
@@ -96,10 +95,11 @@ func runInit(env *environment, dir string, o initOptions) error {
 	now := env.now().UTC().Truncate(time.Hour)
 	files := folder.Files{}
 	p := &plan.Plan{Kind: plan.Kind(o.kind), Opens: now, Closes: now.AddDate(0, 0, 7), Lifetimes: map[string]int{"snapshot": 7, "timestamp": 1}}
-	known, had, err := earlier(o.roster)
+	before, err := lookBack(o.roster, o.roots)
 	if err != nil {
 		return err
 	}
+	known, had := before.plan, before.files
 	if known != nil {
 		p.Repository = known.Repository
 		if known.Lifetimes != nil {
@@ -142,6 +142,7 @@ func runInit(env *environment, dir string, o initOptions) error {
 	if err != nil {
 		return err
 	}
+	before.tellEnds(p)
 	advice = append(advice, more...)
 	supersedes, err := supersede(p, files, o.old)
 	if err != nil {
@@ -155,8 +156,12 @@ func runInit(env *environment, dir string, o initOptions) error {
 	if root == nil {
 		fmt.Fprintln(env.out, "Put each public key into keys/, as PEM, under the name that the plan gives.")
 	}
-	for _, advice := range slices.Concat(advice, imported, supersedes) {
+	for _, advice := range slices.Concat(advice, imported, supersedes, before.said()) {
 		wrapTo(env.out, "", "", advice)
+	}
+	if len(before.once) > 0 {
+		printOnce(env.out, before.once)
+		fmt.Fprintln(env.out)
 	}
 	fmt.Fprintln(env.out, "Edit the plan until it says what you have decided, and read it aloud.")
 	fmt.Fprintf(env.out, "Next: ceremony draft %s\n", dir)
@@ -205,32 +210,6 @@ func untouched(dir string, files folder.Files) error {
 		}
 	}
 	return nil
-}
-
-// earlier reads the plan of an earlier ceremony, from its folder or bundle, with
-// the files beside it.
-func earlier(path string) (*plan.Plan, folder.Files, error) {
-	if path == "" {
-		return nil, nil, nil
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, nil, hint(fmt.Errorf("reading the earlier ceremony: %w", err), "name its folder, or the bundle that was sealed from it")
-	}
-	var files folder.Files
-	if info.IsDir() {
-		files, err = folder.Read(path)
-	} else {
-		var data []byte
-		if data, err = spool.ReadFile(path); err == nil {
-			files, err = bundle.Decode(data)
-		}
-	}
-	if err != nil {
-		return nil, nil, hint(fmt.Errorf("reading the earlier ceremony: %w", err), "name its folder, or the bundle that was sealed from it")
-	}
-	p, err := readPlan(files)
-	return p, files, err
 }
 
 // takeRoots puts the trusted roots into the folder, byte for byte, and gives

@@ -42,7 +42,7 @@ func fillOneTime(p *plan.Plan, files folder.Files, old map[string]*tufmeta.Targe
 	if len(names) == 0 {
 		return nil, nil
 	}
-	return []string{fmt.Sprintf("The one-time keys of the ceremony before were to be destroyed in it, which `ceremony verify` of its bundle shows. New ones are planned, which `ceremony token provision` makes: %s.", strings.Join(names, ", "))}, nil
+	return []string{fmt.Sprintf("The one-time keys of the ceremony before were to be destroyed in it. New ones are planned, which `ceremony token provision` makes: %s.", strings.Join(names, ", "))}, nil
 }
 
 // withoutTargets leaves targets as it is where its keys were one-time keys: only

@@ -30,6 +30,7 @@ const (
 	clockVariable    = "CEREMONY_TEST_CLOCK"    // a time
 	killVariable     = "CEREMONY_TEST_KILL"     // a number: the n-th durable step
 	registerVariable = "CEREMONY_TEST_REGISTER" // a folder: which PKCS#11 modules there are
+	typedVariable    = "CEREMONY_TEST_TYPED"    // what is typed as a line, and as a secret
 )
 
 // rehearsed is when the scripts' rehearsals take place.
@@ -60,6 +61,9 @@ func testSystem() *environment {
 	registers = filepath.SplitList(os.Getenv(registerVariable))
 	if t, err := time.Parse(tufmeta.TimeFormat, os.Getenv(clockVariable)); err == nil {
 		env.now = func() time.Time { return t }
+	}
+	if line, secret, ok := strings.Cut(os.Getenv(typedVariable), " "); ok {
+		env.ask = typedBefore{env.ask, line, secret}
 	}
 	if n, err := strconv.Atoi(os.Getenv(killVariable)); err == nil {
 		durable.Step = func(string, string) {

@@ -30,7 +30,7 @@ func onceWords(o evidence.Once) string {
 		return "not destroyed, or nothing says so that holds"
 	case o.End == evidence.Proved:
 		words := fmt.Sprintf("destroyed on %s: YubiKey %s attests another key in slot %s, which has signed that it overwrote this one", o.What.At, tufmeta.Printable(o.What.Serial), tufmeta.Printable(o.What.ID))
-		if below, err := attest.FirmwareBelow(o.Facts.Firmware.Value, "5.7.0"); err != nil || !below {
+		if movable(o) {
 			words += "; with firmware 5.7 or newer keys can be moved, and that no other slot has it is the holder's word"
 		}
 		return words
@@ -39,6 +39,13 @@ func onceWords(o evidence.Once) string {
 		evidence.Overwritten: "its attestation was not read", evidence.Deleted: "by the PKCS#11 module's word", evidence.Erased: "by this program's word",
 	}
 	return fmt.Sprintf("destroyed on %s, %s: nothing proves it", o.What.At, by[o.What.How])
+}
+
+// movable reports whether the device that has proved the end of a key could have
+// moved it to another slot before.
+func movable(o evidence.Once) bool {
+	below, err := attest.FirmwareBelow(o.Facts.Firmware.Value, "5.7.0")
+	return err != nil || !below
 }
 
 // keysAlive are the one-time keys whose end seal waits for: those that the plan

@@ -85,6 +85,7 @@ type promotion struct {
 	linter  *projects.Linter
 	results []check.Result
 	drafted bool
+	from    string // that nothing ties the earlier ceremony to the trusted root
 }
 
 func runPromote(env *environment, dir string, o promoteOptions) error {
@@ -151,9 +152,13 @@ func (p *promotion) draft(env *environment, dir string, advice []string, asJSON 
 // promoted reads what is trusted and the list, and judges the list.
 func promoted(now time.Time, o promoteOptions) (*promotion, error) {
 	p := &promotion{files: folder.Files{}}
-	known, had, err := earlier(o.roster)
+	past, err := lookBack(o.roster, o.roots)
 	if err != nil {
 		return nil, err
+	}
+	known, had := past.plan, past.files
+	if !past.verified {
+		p.from = past.words
 	}
 	root, err := takeRoots(p.files, o.roots, now)
 	if err != nil {

@@ -54,11 +54,16 @@ func claimsCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	var entries []projects.Entry
 	for _, arg := range args[1:] {
+		arg, list, _ := strings.Cut(arg, "@") // flask@packages/flask/*,simple/flask
+		var paths []string
+		if list != "" {
+			paths = strings.Split(list, ",")
+		}
 		project, of, other := strings.Cut(arg, "=")
 		if !other {
 			of = project
 		}
-		e, err := ceremonytest.Claim(repositoryName, project, of)
+		e, err := ceremonytest.Claim(repositoryName, project, of, paths...)
 		ts.Check(err)
 		entries = append(entries, e)
 	}

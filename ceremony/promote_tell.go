@@ -65,4 +65,7 @@ func (p *promotion) summary(w io.Writer) {
 		fmt.Fprintf(w, "  %-17s %s\n", "keys in the list", plural(l.Keys(), "key"))
 		fmt.Fprintf(w, "  SHA-256 of the list %s\n", digest)
 	}
+	if p.from != "" {
+		wrapTo(w, "", "", p.from)
+	}
 }

@@ -77,7 +77,7 @@ func runRevocation(env *environment, dir string, o initOptions) error {
 			return err
 		}
 	}
-	event := compromise.Event{Dir: "DIR", Online: r.newOnline(a), Drafted: o.draft}
+	event := compromise.Event{Dir: "DIR", Online: r.newOnline(a), Drafted: o.draft, Carried: o.spell}
 	if dir != "" {
 		event.Dir = filepath.ToSlash(filepath.Clean(dir))
 	}
@@ -115,10 +115,11 @@ func assess(o initOptions, now time.Time) (*revocation, error) {
 		}
 		selectors = append(selectors, s)
 	}
-	known, had, err := earlier(o.roster)
+	before, err := lookBack(o.roster, o.roots)
 	if err != nil {
 		return nil, err
 	}
+	known, had := before.plan, before.files
 	r := &revocation{files: folder.Files{}, known: known, had: had}
 	if r.root, err = takeRoots(r.files, o.roots, now); err != nil {
 		return nil, err
@@ -141,7 +142,11 @@ func assess(o initOptions, now time.Time) (*revocation, error) {
 	for name, f := range evidence.Firmwares(r.plan, r.files, r.root) {
 		firmware[name] = compromise.Firmware(f)
 	}
-	r.assessment, err = compromise.Assess(compromise.Known{Root: r.root, Roster: &r.plan.Roster, Firmware: firmware, Targets: r.targets, Now: now}, selectors)
+	before.tellEnds(r.plan)
+	r.assessment, err = compromise.Assess(compromise.Known{Root: r.root, Roster: &r.plan.Roster, Firmware: firmware, Destroyed: before.destroyed(), Targets: r.targets, Now: now}, selectors)
+	if err == nil && !before.verified {
+		r.assessment.Warnings = append(r.assessment.Warnings, before.said()...)
+	}
 	return r, err
 }
 
@@ -176,7 +181,7 @@ func ofRehearsal(files folder.Files) bool {
 
 // anew plans the root that is given out of band, with all targets that there are:
 // nothing leads on to them from the old one.
-func (r *revocation) anew() error {
+func (r *revocation) anew(spell bool) error {
 	if r.targets == nil {
 		r.plan.Anew(nil)
 		return nil
@@ -191,15 +196,26 @@ func (r *revocation) anew() error {
 		return err
 	}
 	r.plan.Anew(whole)
+	if whole.Delegations.Len() == 0 {
+		return nil
+	}
+	if !spell {
+		r.plan.Dropped = r.assessment.Dropped()
+		return nil
+	}
+	if err := plan.FillDelegations(r.plan, r.plan.Targets, whole.Delegations, r.known, r.files); err != nil {
+		return hint(fmt.Errorf("carrying delegations over: %w", err), "leave --delegations out, and write those that are to go on under targets in plan.yaml")
+	}
+	r.plan.RevokeDelegated()
 	return nil
 }
 
 // answer completes the plan.
 func (r *revocation) answer(o initOptions) error {
 	a := r.assessment
-	r.plan.Revoke(&plan.Compromise{Case: a.Case, Tokens: a.Tokens(), Weak: a.Weak(), Why: strings.Join(o.compromised, " ")}, a.Online())
+	r.plan.Revoke(&plan.Compromise{Case: a.Case, Tokens: a.Tokens(), Weak: a.Weak(), Why: strings.Join(o.compromised, " ")}, a.Online(), a.Resting()...)
 	if a.OutOfBand() {
-		if err := r.anew(); err != nil {
+		if err := r.anew(o.spell); err != nil {
 			return err
 		}
 		for _, name := range r.files.Names(folder.Trusted) {

@@ -18,6 +18,7 @@ import (
 	"tufceremony/ceremony/internal/durable"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/schedule"
 	"tufceremony/ceremony/internal/tufmeta"
@@ -38,7 +39,8 @@ func scheduleCommand(env *environment) *cobra.Command {
 		Long: `schedule takes a repository, metadata files and sealed bundles. For each role it
 says when it expires; for those that people sign, when the next ceremony must be
 held to keep the margin, and how many of whom must be there; and for each bundle
-whether it can still be published. Only what is signed counts. Nothing is
+whether it can still be published. Of other repositories whose keys the ceremony of
+--roster has imported it says when their newest root there expires. Only what is signed counts. Nothing is
 written but the calendar. Exit status 1 inside the margin, past an expiry, and
 where something that does not count lies in the place of what should.`,
 		Args: cobra.MinimumNArgs(1),
@@ -87,6 +89,9 @@ func runSchedule(env *environment, args []string, margin int, o scheduleOptions)
 		if sources.Imported, err = known.Importers(had); err != nil {
 			return err
 		}
+		if sources.Externals, err = importedRoots(known, had); err != nil {
+			return err
+		}
 	}
 	s, err := schedule.Make(sources, now, margin, people)
 	if errors.Is(err, schedule.ErrNoRoot) {
@@ -113,6 +118,23 @@ func runSchedule(env *environment, args []string, margin int, o scheduleOptions)
 
 // scheduled takes in what an argument names. A folder is a repository, or one
 // with metadata files in it.
+// importedRoots are the newest roots of other repositories that a ceremony has.
+func importedRoots(p *plan.Plan, files folder.Files) ([]schedule.External, error) {
+	roots, err := plan.ExternalRoots(files)
+	if err != nil {
+		return nil, err
+	}
+	var all []schedule.External
+	for _, x := range p.Externals {
+		for _, root := range roots[x.Name] {
+			if root.Version == x.NewestRoot {
+				all = append(all, schedule.External{Name: x.Name, Root: root, Version: root.Version, SHA256: x.NewestSHA256})
+			}
+		}
+	}
+	return all, nil
+}
+
 func scheduled(sources *schedule.Sources, name string) error {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -198,6 +220,12 @@ func overdue(s *schedule.Schedule) error {
 			say("%s %d expired %s ago: clients refuse it", role, d.Version, inspect.Days(d.At, s.At))
 		case d.What == schedule.Ceremony:
 			say("%s %d must be made: it was to be there %s ago, to keep the margin of %s", role, d.Version, inspect.Days(d.At, s.At), plural(s.Margin, "day"))
+		case d.What == schedule.Imported:
+			when := "expires in " + inspect.Days(s.At, d.At)
+			if d.State == schedule.Past {
+				when = "expired " + inspect.Days(d.At, s.At) + " ago"
+			}
+			say("root %d of the other repository %s, whose keys are imported, %s: look there for a newer one, and take it into the next ceremony with --external", d.Version, role, when)
 		case d.State == schedule.Past:
 			say("the bundle %s expired %s ago", tufmeta.Printable(d.File), inspect.Days(d.At, s.At))
 		default:

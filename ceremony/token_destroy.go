@@ -54,8 +54,7 @@ type destruction struct {
 	begun *evidence.Begun // what an earlier run wrote down before it was stopped
 	info  hsm.Info        // of the device, before
 	id    string          // of the key in it
-	// proved: the device itself has said that the key is gone
-	proved bool
+	end   evidence.End    // what is known of the key already
 }
 
 func runDestroy(env *environment, dir, token, uri string) error {
@@ -83,7 +82,7 @@ func runDestroy(env *environment, dir, token, uri string) error {
 }
 
 // newDestruction reads and reviews the folder. What the checks refuse ends here,
-// before any device is touched; what is gone already is given instead.
+// before any device is touched; what the folder says of a key's end is given instead.
 func newDestruction(env *environment, dir, name, uri string) (*destruction, *evidence.Destruction, error) {
 	files, err := readFolder(dir)
 	if err != nil {
@@ -107,9 +106,9 @@ func newDestruction(env *environment, dir, name, uri string) (*destruction, *evi
 		return nil, nil, err
 	}
 	d.tasks = tasksOf(report, d.token)
-	if report.Once[i].End != evidence.Alive {
-		d.proved = report.Once[i].End == evidence.Proved
-		return d, report.Once[i].What, d.at(uri)
+	d.end = report.Once[i].End
+	if what := report.Once[i].What; what != nil {
+		return d, what, d.at(uri)
 	}
 	if err := errors.Join(d.owed(), d.at(uri)); err != nil {
 		return nil, nil, err
@@ -196,48 +195,6 @@ func (d *destruction) signed() string {
 		all = append(all, t.payload.String())
 	}
 	return strings.Join(all, ", ")
-}
-
-// before is for a key that is gone already. A run that was killed before it could
-// put that on record has it done now.
-// What nothing proves is not believed: the device is asked, before any line says so.
-func (d *destruction) before(done *evidence.Destruction) error {
-	if !d.proved {
-		if err := d.gone(done); err != nil {
-			return err
-		}
-	}
-	chains, _ := record.Read(d.report.Files())
-	if !record.Destroyed(chains, d.report.Event.String(), d.token.Name) {
-		if err := d.record(done.Device); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintf(d.env.out, "Destroyed before, nothing to do: the key of %s, on %s.\n", d.token.Name, tufmeta.Printable(done.At))
-	return nil
-}
-
-// gone refuses a file that says of a key that it was destroyed, while its device
-// still has it.
-func (d *destruction) gone(done *evidence.Destruction) (err error) {
-	device, err := d.open()
-	if errors.Is(err, hsm.ErrNotFound) && strings.HasPrefix(d.uri, "soft:") {
-		return nil // its file was the device
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, device.Close()) }()
-	if d.info, err = device.Info(); err != nil {
-		return d.deviceHint(err)
-	}
-	held, err := d.left(device, done.ID, done.Serial)
-	if err == nil && held {
-		name := evidence.DestructionFile(d.token.Name)
-		err = hint(fmt.Errorf("destroying: ONE-TIME-EVIDENCE, %s: %s says that the key was destroyed, and the device still has it", d.token.Name, name),
-			"nothing was destroyed. Keep the file, and find out where it comes from; then take it out of the folder and run the command again")
-	}
-	return err
 }
 
 func (d *destruction) record(device string) error {

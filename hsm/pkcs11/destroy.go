@@ -54,9 +54,9 @@ func (t *token) destroy(key hsm.Key, prompter hsm.Prompter) error {
 	if _, err := t.inSession(p11.CKF_SERIAL_SESSION|p11.CKF_RW_SESSION, pin, check); err != nil {
 		return untouched(err)
 	}
-	remove := func(c cryptoki, s p11.SessionHandle) (int, error) { return destroyHalves(c, s, id) }
-	if _, err := within(t, generationFactor*t.limit, remove); err != nil {
-		return err
+	remove := func(c cryptoki, s p11.SessionHandle) (error, error) { return destroyHalves(c, s, id) }
+	if refusal, err := within(t, generationFactor*t.limit, remove); err != nil || refusal != nil {
+		return errors.Join(err, refusal)
 	}
 	left, err := t.inSession(p11.CKF_SERIAL_SESSION, pin, func(c cryptoki, s p11.SessionHandle) (int, error) {
 		found, err := halves(c, s, id)
@@ -155,19 +155,42 @@ func (t *token) inSession(flags uint, pin []byte, f func(c cryptoki, s p11.Sessi
 	return within(t, generationFactor*t.limit, f)
 }
 
+// refusals are what modules answer that destroy no keys, or none for a user:
+// OpenSC the first of a YubiKey's, and Yubico's module the second, which wants the
+// management key for its own commands and overwrites nothing by this one.
+var refusals = []p11.Error{
+	p11.CKR_FUNCTION_NOT_SUPPORTED, p11.CKR_USER_TYPE_INVALID, p11.CKR_USER_NOT_LOGGED_IN,
+	p11.CKR_ACTION_PROHIBITED, p11.CKR_SESSION_READ_ONLY, p11.CKR_TOKEN_WRITE_PROTECTED,
+}
+
+// refusedError is a module's refusal, after which both halves are there as before.
+type refusedError struct{ error }
+
+func (e refusedError) Error() string {
+	return "the module refuses to destroy it, and still shows both halves: " + e.error.Error()
+}
+
+func (e refusedError) Unwrap() []error {
+	return []error{e.error, hsm.ErrUntouched, hsm.ErrUnsupported}
+}
+
 // destroyHalves destroys the private half before the public one: stopped in
-// between, the key is still listed, and the rest can be done again.
-func destroyHalves(c cryptoki, s p11.SessionHandle, id []byte) (int, error) {
+// between, the key is still listed, and the rest can be done again. It gives the
+// refusal of a module that has destroyed neither.
+func destroyHalves(c cryptoki, s p11.SessionHandle, id []byte) (refusal, err error) {
 	found, err := halves(c, s, id)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	for _, object := range found {
+	for i, object := range found {
 		if err := c.DestroyObject(s, object); err != nil {
-			return 0, err
+			if left, again := halves(c, s, id); i == 0 && isCode(err, refusals...) && again == nil && len(left) == len(found) {
+				return refusedError{translate(err)}, nil
+			}
+			return nil, err
 		}
 	}
-	return len(found), nil
+	return nil, nil
 }
 
 // halves lists the objects of a key pair, private ones first.

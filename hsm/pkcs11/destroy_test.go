@@ -37,9 +37,12 @@ func TestDestroyRefuses(t *testing.T) {
 		spoil func(*fakeModule)
 		want  string
 	}{
-		"nothing happens":    {func(f *fakeModule) { f.keeps = true }, "still shows 2 of its halves"},
-		"the module refuses": {func(f *fakeModule) { f.fail["DestroyObject"] = p11.CKR_ACTION_PROHIBITED }, "destroying key"},
-		"another label, one ID": {func(f *fakeModule) {
+		"nothing happens":  {func(f *fakeModule) { f.keeps = true }, "still shows 2 of its halves"},
+		"the module fails": {func(f *fakeModule) { f.fail["DestroyObject"] = p11.CKR_DEVICE_ERROR }, "destroying key"},
+		"untouched, refused by the module": {func(f *fakeModule) { f.fail["DestroyObject"] = p11.CKR_ACTION_PROHIBITED },
+			"the module refuses to destroy it, and still shows both halves: the device's policy forbids it (CKR_ACTION_PROHIBITED)"},
+		"untouched, no such function": {func(f *fakeModule) { f.fail["DestroyObject"] = p11.CKR_FUNCTION_NOT_SUPPORTED }, "the module has no such function"},
+		"untouched, another label and one ID": {func(f *fakeModule) {
 			private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 			if err != nil {
 				t.Fatal(err)
@@ -47,7 +50,7 @@ func TestDestroyRefuses(t *testing.T) {
 			f.addKey(t, private, []byte{1, 2}, "precious")
 			f.objects[len(f.objects)-2].attributes = nil // a private half alone, which no list of keys shows
 		}, "2 private and 1 public keys have ID 0102"},
-		"two keys, one ID": {func(f *fakeModule) {
+		"untouched, two keys and one ID": {func(f *fakeModule) {
 			private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 			if err != nil {
 				t.Fatal(err)
@@ -64,7 +67,7 @@ func TestDestroyRefuses(t *testing.T) {
 				t.Fatal(keys, err)
 			}
 			err = token.Destroy(keys[0], &typist{pin: fakePIN})
-			if strings.Contains(name, "one ID") != errors.Is(err, hsm.ErrUntouched) {
+			if strings.HasPrefix(name, "untouched") != errors.Is(err, hsm.ErrUntouched) {
 				t.Errorf("%v: does not say right whether the key was touched", err)
 			}
 			if err == nil || !strings.Contains(err.Error(), row.want) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -50,6 +51,34 @@ func (t *Token) erase() error {
 	}
 	t.ended = errors.New("its key was destroyed")
 	return errors.Join(os.Remove(path), syncDir(filepath.Dir(path)))
+}
+
+// Sweep removes the file that a Destroy has left which was stopped when it had
+// overwritten it. It touches no other: where there is a token, or nothing, it
+// does nothing.
+func Sweep(dir, uri string) error {
+	name, _, err := ParseURI(uri)
+	if err != nil {
+		return err
+	}
+	path, err := tokenPath(dir, name)
+	if err != nil {
+		return err
+	}
+	file, err := openLocked(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		left := (&Token{file: file}).isErased()
+		if err = file.Close(); err == nil && left {
+			err = errors.Join(os.Remove(path), syncDir(dir))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("removing what is left of soft token %q: %w", name, err)
+	}
+	return nil
 }
 
 func (t *Token) isErased() bool {

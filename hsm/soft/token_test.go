@@ -247,3 +247,24 @@ func TestKilledProcessLeavesNoLockAndWinsNoTry(t *testing.T) {
 		t.Errorf("info is %+v, %v", info, err)
 	}
 }
+
+// Sweep removes a file of blanks, as a Destroy leaves it that was stopped between
+// its two writes, and nothing else.
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	create(t, dir, "good", soft.Options{})
+	blank := append(bytes.Repeat([]byte(" "), 4095), '\n')
+	for name, content := range map[string][]byte{"blank": blank, "short": blank[1:], "letter": append([]byte("x"), blank[1:]...)} {
+		if err := os.WriteFile(filepath.Join(dir, name+".json"), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, stays := range map[string]bool{"good": true, "short": true, "letter": true, "blank": false, "nothing": false} {
+		if err := soft.Sweep(dir, "soft:"+name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, name+".json")); (err == nil) != stays {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -36,8 +36,12 @@ func SignAs(private crypto.Signer, data []byte) ([]byte, error) {
 }
 
 // Claim is what a developer sends: a project of a repository with a key, which
-// may be that of another project's developer, and the proof.
-func Claim(repository, project, developer string) (projects.Entry, error) {
+// may be that of another project's developer, and the proof. Without paths they
+// are those below packages/.
+func Claim(repository, project, developer string, paths ...string) (projects.Entry, error) {
+	if len(paths) == 0 {
+		paths = []string{"packages/" + project + "/*"}
+	}
 	private, err := Developer(developer)
 	if err != nil {
 		return projects.Entry{}, err
@@ -46,9 +50,10 @@ func Claim(repository, project, developer string) (projects.Entry, error) {
 	if err != nil {
 		return projects.Entry{}, err
 	}
-	proof, err := SignAs(private, projects.Statement(repository, project, tufmeta.Digest(der)))
-	key := projects.Key{PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), Proof: proof}
-	return projects.Entry{Project: project, Threshold: 1, Paths: []string{"packages/" + project + "/*"}, Keys: []projects.Key{key}}, err
+	e := projects.Entry{Project: project, Threshold: 1, Until: "2099-12-31", Paths: paths}
+	proof, err := SignAs(private, projects.Statement(repository, e, []string{tufmeta.Digest(der)}))
+	e.Keys = []projects.Key{{PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), Proof: proof}}
+	return e, err
 }
 
 // Claims is a list of projects, each with its own developer's key.

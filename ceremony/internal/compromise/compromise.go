@@ -34,6 +34,16 @@ type Known struct {
 	Firmware map[string]Firmware // of holders' tokens, by name
 	Targets  *tufmeta.Targets    // the newest that is trusted; nil where it is not at hand
 	Now      time.Time
+	// Destroyed are one-time tokens, by name, of whose end there is evidence.
+	Destroyed map[string]Destroyed
+}
+
+// Destroyed is what the evidence says of the end of a one-time key. Gone: its
+// device, which cannot move keys, has proved it, in a bundle that verifies from
+// the trusted root; so whoever has the device since does not have the key.
+type Destroyed struct {
+	Words string
+	Gone  bool
 }
 
 // Firmware is what a device has attested of itself. Version is empty where it
@@ -55,8 +65,9 @@ type Role struct {
 	Keys        int    `json:"keys"`
 	Compromised int    `json:"compromised"` // in other hands
 	Weak        int    `json:"weak"`
-	Living      int    `json:"living"` // can sign now: weak ones too
-	Kept        int    `json:"kept"`   // stay in the role
+	Living      int    `json:"living"`    // can sign now: weak ones too
+	Destroyed   int    `json:"destroyed"` // one-time keys of whose end there is evidence
+	Kept        int    `json:"kept"`      // stay in the role
 }
 
 // Fallen reports whether those who have the compromised keys can sign the role.
@@ -133,6 +144,7 @@ func Assess(k Known, selectors []Selector) (*Assessment, error) {
 		a.Roles = append(a.Roles, a.count(name))
 	}
 	a.Case = a.which()
+	a.rest()
 	a.Sentences = a.sentences()
 	a.warn(selectors)
 	return a, nil
@@ -154,6 +166,37 @@ func (a *Assessment) which() string {
 	return "A"
 }
 
+// ended reports whether there is evidence that a one-time key was destroyed.
+func (a *Assessment) ended(t *roster.Token) bool {
+	_, ok := a.known.Destroyed[t.Name]
+	return ok && t.OneTime
+}
+
+// rest keeps destroyed keys in a role of which nothing is compromised. They were not to
+// sign again, what they have signed is to verify, and the role is not signed anew.
+func (a *Assessment) rest() {
+	for i := range a.Roles {
+		if r := &a.Roles[i]; a.resting(*r) {
+			r.Kept = r.Keys
+		}
+	}
+}
+
+func (a *Assessment) resting(r Role) bool {
+	return r.Destroyed > 0 && r.Living+r.Destroyed == r.Keys && r.Weak == 0 && r.Name == "targets" && !a.OutOfBand()
+}
+
+// Resting names the destroyed tokens that stay in the role of targets.
+func (a *Assessment) Resting() []string {
+	var names []string
+	for _, f := range inspect.Fingerprints(a.known.Root, "targets") {
+		if t, ok := a.known.Roster.ByFingerprint(f); ok && a.ended(t) && a.resting(a.role("targets")) {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
+
 // count judges each public key of a role once.
 func (a *Assessment) count(name string) Role {
 	r := Role{Name: name}
@@ -167,6 +210,8 @@ func (a *Assessment) count(name string) Role {
 		switch {
 		case ok && hit != nil && !hit.Weak:
 			r.Compromised++
+		case ok && t.Lost && hit == nil && a.ended(t):
+			r.Destroyed++
 		case ok && t.Lost:
 		case hit != nil:
 			r.Weak++

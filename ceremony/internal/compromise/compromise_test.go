@@ -298,3 +298,63 @@ func TestExpired(t *testing.T) {
 		t.Errorf("at its expiry: %+v, %v", a, err)
 	}
 }
+
+// A one-time key is no lost key where there is evidence of its end: it stays in
+// targets while nothing of targets is compromised, and whoever has its device
+// since has it where that could not be proved.
+func TestDestroyed(t *testing.T) {
+	const words = "destroyed on 2027-01-31T09:00:00Z"
+	for _, row := range []struct {
+		name      string
+		destroyed compromise.Destroyed
+		selector  string
+		want      string // case
+		resting   int
+		says      string
+	}{
+		{"another's loss", compromise.Destroyed{Words: words}, "holder:holder-5", "A", 2, "stay listed: what they have signed is to verify"},
+		{"its role", compromise.Destroyed{Words: words, Gone: true}, "role:targets", "B", 0, "It counts as one in other hands all the same"},
+		{"both devices, and nothing proves it", compromise.Destroyed{Words: words}, "device:77", "B", 0, "It counts as one in other hands all the same"},
+		{"both devices, and it is proved", compromise.Destroyed{Words: words, Gone: true}, "device:77", "A", 2, "Whoever has the device now does not have the key"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			k := known(t)
+			k.Destroyed = map[string]compromise.Destroyed{}
+			var ids []string
+			for i, name := range []string{"once-1", "once-2"} {
+				key := ceremonytest.Object(t, name)
+				k.Root.Keys[key.ID] = key
+				ids = append(ids, key.ID)
+				h := &k.Roster.Holders[i]
+				h.Tokens = append(h.Tokens, &roster.Token{Name: name, Holder: h.Name, Serial: "77", Key: key, OneTime: true, Lost: true})
+				k.Destroyed[name] = row.destroyed
+			}
+			k.Roster.Holders[4].Tokens[0].Serial = "77" // so that the selector finds one that is there
+			k.Root.Roles["targets"].KeyIDs, k.Root.Roles["targets"].Threshold = ids, 2
+			a, err := assess(t, k, row.selector)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a.Case != row.want || len(a.Resting()) != row.resting || a.SignsTargets() != (row.resting == 0) {
+				t.Errorf("case %s, %d rest, signs targets: %t", a.Case, len(a.Resting()), a.SignsTargets())
+			}
+			if text := strings.Join(a.Warnings, "\n"); !strings.Contains(text, row.says) || !strings.Contains(text, words) {
+				t.Errorf("%q is not in:\n%s", row.says, text)
+			}
+		})
+	}
+}
+
+// A selector that finds nothing but what is gone says so.
+func TestOnlyDestroyed(t *testing.T) {
+	k := known(t)
+	key := ceremonytest.Object(t, "once-1")
+	k.Root.Keys[key.ID] = key
+	k.Root.Roles["targets"].KeyIDs = append(k.Root.Roles["targets"].KeyIDs, key.ID)
+	h := &k.Roster.Holders[0]
+	h.Tokens = append(h.Tokens, &roster.Token{Name: "once-1", Holder: h.Name, Serial: "77", Key: key, OneTime: true, Lost: true})
+	k.Destroyed = map[string]compromise.Destroyed{"once-1": {Words: "destroyed on a day", Gone: true}}
+	if _, err := assess(t, k, "device:77"); err == nil || !strings.Contains(err.Error(), "the only keys in root 1 that it could mean are gone: once-1 was destroyed on a day") {
+		t.Errorf("error is %v", err)
+	}
+}

@@ -49,7 +49,7 @@ func (a *Assessment) keys() []*listed {
 func (a *Assessment) find(s Selector) error {
 	found := false
 	for _, l := range a.keys() {
-		if !a.selects(s, l) {
+		if !a.selects(s, l) || a.gone(s, l.token) {
 			continue
 		}
 		found = true
@@ -59,6 +59,12 @@ func (a *Assessment) find(s Selector) error {
 		return nil
 	}
 	return &Error{fmt.Sprintf("looking for what is compromised: %q: %s", s.Typed, a.nothing(s)), a.there(s)}
+}
+
+// gone reports whether a key was destroyed before somebody got hold of its device
+// or its holder. Who names the key itself, or its role, may know of a copy.
+func (a *Assessment) gone(s Selector, t *roster.Token) bool {
+	return (s.kind == "holder" || s.kind == "device") && a.known.Destroyed[t.Name].Gone
 }
 
 func (a *Assessment) selects(s Selector, l *listed) bool {
@@ -102,6 +108,11 @@ func (a *Assessment) add(s Selector, l *listed) {
 // nothing says why a selector selects nothing.
 func (a *Assessment) nothing(s Selector) string {
 	root := fmt.Sprintf("root %d", a.Root)
+	for _, l := range a.keys() {
+		if a.selects(s, l) {
+			return "the only keys in " + root + " that it could mean are gone: " + l.token.Name + " was " + a.known.Destroyed[l.token.Name].Words
+		}
+	}
 	switch s.kind {
 	case "key":
 		return root + " has no such key"

@@ -3,6 +3,8 @@ package compromise
 import (
 	"fmt"
 	"strings"
+
+	"tufceremony/ceremony/internal/tufmeta"
 )
 
 // Step is one thing to do, in its order. Commands are typed in the folder that
@@ -19,6 +21,7 @@ type Event struct {
 	Dir     string
 	Online  []string // files of new online keys, "keys/online-new.pem"
 	Drafted bool     // it is drafted with the plan
+	Carried bool     // the plan of a new first root writes delegations out
 }
 
 // Plan works out the steps.
@@ -157,6 +160,35 @@ func (a *Assessment) targets(e Event) {
 	}
 }
 
+// Dropped names what the trusted targets delegates to, in order: a new first targets
+// delegates nothing unless somebody says so.
+func (a *Assessment) Dropped() []string {
+	if a.known.Targets == nil || !a.OutOfBand() {
+		return nil
+	}
+	var names []string
+	for _, d := range a.known.Targets.Delegations.All() {
+		names = append(names, tufmeta.Printable(d.Name))
+	}
+	return names
+}
+
+// delegations says what becomes of them.
+func (a *Assessment) delegations(e Event) string {
+	names := a.Dropped()
+	if len(names) == 0 {
+		return ""
+	}
+	list := strings.Join(names[:min(len(names), 10)], ", ")
+	if n := len(names) - 10; n > 0 {
+		list += fmt.Sprintf(" and %d more", n)
+	}
+	if e.Carried {
+		return " The old targets delegates to " + list + ", which the plan carries over: compare paths and keys with the last good state as well, take out what is to go, and have each role signed anew, under targets 1."
+	}
+	return " The old targets delegates to " + list + ": all of it is dropped, and clients find nothing of these roles under the new root. What is to go on stands in no plan yet: begin again in a new folder with --delegations, which writes them out, or write them under targets in plan.yaml."
+}
+
 // outOfBand is what is left where root itself has fallen: users must be given
 // another first root, and told.
 func (a *Assessment) outOfBand(e Event) {
@@ -164,7 +196,7 @@ func (a *Assessment) outOfBand(e Event) {
 	a.onlineKeys(e)
 	a.step("coordinator", "Find a new device for each that is out, and more if thresholds ask for it. List them in plan.yaml, decide thresholds, and give each device its key.",
 		"ceremony token provision "+e.Dir+" --token NAME")
-	a.step("coordinator", "Read plan.yaml aloud: it makes a new first root, version 1, of the same repository. Compare the listed targets with the last state that you know to be good. Then draft and review.",
+	a.step("coordinator", "Read plan.yaml aloud: it makes a new first root, version 1, of the same repository. Compare the listed targets with the last state that you know to be good."+a.delegations(e)+" Then draft and review.",
 		"ceremony draft "+e.Dir, "ceremony review "+e.Dir)
 	a.step("holders of the new root", "Each with a copy of the folder and the device; as many as the thresholds in plan.yaml say.",
 		"ceremony sign "+e.Dir+" --token NAME")

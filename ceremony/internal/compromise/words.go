@@ -202,6 +202,7 @@ func (a *Assessment) warn(selectors []Selector) {
 		a.say("the new repository lists no target yet: name the newest published targets with --trusted-targets, and compare what it lists with the last good state")
 	}
 	a.neighbours()
+	a.ends(selectors)
 	for _, s := range selectors {
 		if s.kind == "firmware" {
 			a.unjudged(s)
@@ -236,6 +237,8 @@ func (a *Assessment) margin(r Role) {
 		if r.Kept < r.Threshold {
 			a.say("of %d keys of %s %d are left: decide its threshold anew, and list new tokens", r.Keys, r.Name, r.Kept)
 		}
+	case a.resting(r):
+		a.say("%s is not signed now, and its one-time keys, which were destroyed, stay listed: what they have signed is to verify. When %s has to be signed, it needs new ones", r.Name, r.Name)
 	case r.Keys == 0 || r.Kept == r.Keys && left > 1:
 	case left < 0:
 		a.say("%s: draft refuses until %s listed", next, are(-left, "new token"))
@@ -245,6 +248,26 @@ func (a *Assessment) margin(r Role) {
 		a.say("%s: if one more is lost, nobody can sign %s; list a new token now", next, r.Name)
 	case left == 1:
 		a.say("%s: one more may be lost; plan a rotation with new tokens soon", next)
+	}
+}
+
+// ends says of one-time keys that they are not lost but destroyed, as far as there
+// is evidence, and what that changes.
+func (a *Assessment) ends(selectors []Selector) {
+	for _, l := range a.keys() {
+		d, ok := a.known.Destroyed[l.token.Name]
+		if !ok {
+			continue
+		}
+		left := slices.ContainsFunc(selectors, func(s Selector) bool { return a.selects(s, l) && a.gone(s, l.token) })
+		switch {
+		case a.hit(l.token) != nil:
+			a.say("the one-time key of %s was %s. It counts as one in other hands all the same, since it may have been copied or used before", l.token.Describe(), d.Words)
+		case left:
+			a.say("the one-time key of %s was %s. Whoever has the device now does not have the key, so it does not count; if somebody had the device before that day, name key:%s", l.token.Describe(), d.Words, l.token.Key.Fingerprint())
+		default:
+			a.say("the one-time key of %s cannot sign: it was %s", l.token.Describe(), d.Words)
+		}
 	}
 }
 

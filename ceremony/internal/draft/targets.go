@@ -96,12 +96,11 @@ func edits(p *plan.Plan, t *plan.TargetsPlan, before map[string]any, below *tufm
 			return nil, err
 		}
 		if !stay(rest, below, to) {
-			list = append(list, stream.Edit{In: stream.Signed, Name: "delegations", To: func([]byte) ([]byte, error) {
-				if to == nil {
-					return nil, nil
-				}
-				return tufmeta.Encode(to)
-			}})
+			text, err := small(t, to)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, stream.Edit{In: stream.Signed, Name: "delegations", To: stream.Set(text)})
 		}
 	}
 	for _, f := range t.Files() {
@@ -117,6 +116,21 @@ func edits(p *plan.Plan, t *plan.TargetsPlan, before map[string]any, below *tufm
 	}
 	slices.SortStableFunc(list, stream.CompareEdits)
 	return list, nil
+}
+
+// small writes delegations, or nothing where there are none, and refuses those that
+// could not be read again: written out in a plan they are one entry. A list of projects
+// is not.
+func small(t *plan.TargetsPlan, delegations map[string]any) ([]byte, error) {
+	if delegations == nil {
+		return nil, nil
+	}
+	text, err := tufmeta.Encode(delegations)
+	if n := len("delegations") + len(text); err == nil && n > stream.MaxEntry {
+		return nil, &plan.Error{Problem: fmt.Sprintf("the delegations of %s make %d bytes of metadata, and %d are the most", tufmeta.Printable(t.Name()), n, stream.MaxEntry),
+			Remedy: "delegate to a role that delegates on, or, where they are projects, list them in a file of their own with `ceremony promote`, which has no such limit"}
+	}
+	return text, err
 }
 
 // fields gives an edit for each field that changes.

@@ -114,10 +114,11 @@ func (p *Plan) takenOut() []string {
 	return out
 }
 
-// Revoke takes compromised, weak and lost tokens out of every role. Where the
+// Revoke takes compromised, weak and lost tokens out of every role, but for one-time
+// ones that rest there: destroyed, and in a role that is not signed now. Where the
 // online roles have to change, each of their keys is replaced by one that is
 // still to be made: draft looks for its file.
-func (p *Plan) Revoke(c *Compromise, online bool) {
+func (p *Plan) Revoke(c *Compromise, online bool, resting ...string) {
 	p.Compromise = c
 	next := map[string]string{}
 	for _, name := range []string{"snapshot", "timestamp"} {
@@ -135,7 +136,7 @@ func (p *Plan) Revoke(c *Compromise, online bool) {
 			switch {
 			case OnlineRoles[name] && next[token] != "":
 				keep = append(keep, next[token])
-			case !slices.Contains(c.Tokens, token) && !slices.Contains(c.Weak, token) && !t.Lost:
+			case !slices.Contains(c.Tokens, token) && !slices.Contains(c.Weak, token) && (!t.Lost || slices.Contains(resting, token)):
 				keep = append(keep, token)
 			}
 		}
@@ -184,6 +185,20 @@ func (p *Plan) Anew(old *tufmeta.Targets) {
 	}
 }
 
+// RevokeDelegated takes compromised and weak tokens out of the delegations that
+// targets spells out. Thresholds that are no longer reached are left to decide.
+func (p *Plan) RevokeDelegated() {
+	for i := range p.Targets.Delegations.Roles {
+		d := &p.Targets.Delegations.Roles[i]
+		d.Role.Tokens = slices.DeleteFunc(slices.Clone(d.Role.Tokens), func(name string) bool {
+			return slices.Contains(p.Compromise.Tokens, name) || slices.Contains(p.Compromise.Weak, name)
+		})
+		if d.External == "" && len(d.Role.Tokens) < d.Role.Threshold {
+			d.Role.Threshold = 0
+		}
+	}
+}
+
 func (w *writer) compromise(p *Plan) {
 	c := p.Compromise
 	if c == nil {
@@ -193,6 +208,12 @@ func (w *writer) compromise(p *Plan) {
 	if c.OutOfBand() && p.Kind == Genesis {
 		w.line("# No next root restores trust. This makes a new first root of the same repository,")
 		w.line("# which users get in another way, with BULLETIN.md.")
+		for i, name := range p.Dropped {
+			if i == 0 {
+				w.line("# The old targets delegates to these roles, and the new one does not:")
+			}
+			w.line("#   %s", tufmeta.Printable(name))
+		}
 	}
 	w.line("compromise:  # what this ceremony answers; STEPS.md says what to do, and who")
 	w.line("  case: %s", c.Case)

@@ -30,7 +30,7 @@ const (
 // small refuses what no plan needs: a large file, brackets in brackets.
 func small(data []byte) error {
 	if len(data) > maxSize {
-		return &Error{Problem: fmt.Sprintf("has %d bytes, and %d are the most", len(data), maxSize), Remedy: "compare it with what `ceremony init` writes"}
+		return &Error{Problem: fmt.Sprintf("has %d bytes, and %d are the most", len(data), maxSize), Remedy: "what is long goes into lists of its own, `manifest` for targets and `projects` for delegations; `ceremony init` writes what a plan has"}
 	}
 	depth, open := 0, 0
 	for i, c := range data {
@@ -40,7 +40,10 @@ func small(data []byte) error {
 		case ']', '}':
 			depth = max(depth-1, 0)
 		}
-		if depth > maxDepth || open > maxBrackets {
+		if open > maxBrackets {
+			return &Error{Line: 1 + bytes.Count(data[:i], []byte("\n")), Problem: fmt.Sprintf("has more than %d brackets in all", maxBrackets), Remedy: "write long lists without them, an entry a line with a dash before it"}
+		}
+		if depth > maxDepth {
 			return &Error{Line: 1 + bytes.Count(data[:i], []byte("\n")), Problem: "has brackets in brackets in brackets", Remedy: "compare the line with what `ceremony init` writes"}
 		}
 	}

@@ -63,6 +63,7 @@ type Plan struct {
 	Delegated     []*TargetsPlan // further roles that are signed beside it, in the order of the plan
 	Lifetimes     map[string]int // days, of snapshot and timestamp, for `publish --online-key`; nil where the plan has none
 	Compromise    *Compromise    // what this ceremony answers; nil where nothing is compromised
+	Dropped       []string       // roles that a new first targets delegates no more: a comment, not read again
 	Waivers       []check.Waiver
 	Supersedes    []Superseded // events that were given up
 }

@@ -104,6 +104,9 @@ func (w *writer) token(t *roster.Token) {
 		what := "for this ceremony alone: destroyed when it has signed"
 		if t.Lost {
 			what = "of an earlier ceremony, which was to destroy it"
+			if t.End != "" {
+				what = "of an earlier ceremony, whose evidence says: " + tufmeta.Printable(t.End)
+			}
 		}
 		w.line("        one-time: true  # %s", what)
 	}

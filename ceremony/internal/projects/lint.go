@@ -97,9 +97,21 @@ func (l *Linter) Reserve(fingerprint, what string) {
 	}
 }
 
+// statement is what a project's developers must have signed. A key that cannot be
+// read has no fingerprint, and is refused anyway.
+func (l *Linter) statement(e Entry) []byte {
+	var fingerprints []string
+	for _, listed := range e.Keys {
+		if key, err := listed.Public(); err == nil {
+			fingerprints = append(fingerprints, key.Fingerprint())
+		}
+	}
+	return Statement(l.repository, e, fingerprints)
+}
+
 // entry judges the keys of a project, and their proofs.
 func (l *Linter) entry(i int, e Entry) {
-	name := e.Name()
+	name, statement := e.Name(), l.statement(e)
 	for n, listed := range e.Keys {
 		key, err := listed.Public()
 		switch {
@@ -116,7 +128,7 @@ func (l *Linter) entry(i int, e Entry) {
 		if !key.Portable() {
 			l.say("KEY-PORTABLE", key.ID, "a key of project %s: scheme \"%s\" is not verified by every client", name, key.Scheme)
 		}
-		if err := proved(l.repository, e.Project, listed, key); err != nil {
+		if err := proved(l.repository, statement, listed, key); err != nil {
 			l.say("PROJECT-PROOF", name, "keys[%d]: %v", n, err)
 		}
 		fingerprint := key.Fingerprint()

@@ -44,7 +44,17 @@ func wants(t *testing.T, l *projects.Linter, want ...string) {
 	}
 }
 
+// lint looks at a list that all developers have signed as it stands.
 func lint(list ...projects.Entry) *projects.Linter {
+	all := slices.Clone(list)
+	for i, e := range all {
+		all[i] = signed(e)
+	}
+	return asSent(all...)
+}
+
+// asSent looks at a list with the proofs that it has.
+func asSent(list ...projects.Entry) *projects.Linter {
 	return projects.NewLinter(repository, "claimed", list)
 }
 
@@ -56,23 +66,62 @@ func TestGoodList(t *testing.T) {
 	}
 }
 
-// A proof is of one key, one project and one repository.
+// A proof is of one key, one project and one repository, and of all that the list's
+// line asks for.
 func TestProof(t *testing.T) {
-	good := entry(t, "requests")
-	none, other := good, good
-	none.Keys = []projects.Key{{PEM: good.Keys[0].PEM}}
-	other.Keys = []projects.Key{{PEM: good.Keys[0].PEM, Proof: entry(t, "numpy").Keys[0].Proof}}
-	renamed := good
-	renamed.Project, renamed.Paths = "numpy", []string{"numpy/*"}
-	wants(t, lint(none), "refusal: PROJECT-PROOF, requests: keys[0]: there is no proof")
-	wants(t, lint(other), "refusal: PROJECT-PROOF, requests: keys[0]: the proof is not this key's signature")
-	wants(t, lint(renamed), "refusal: PROJECT-PROOF, numpy: keys[0]: the proof is not")
-	wants(t, projects.NewLinter("another.org", "claimed", []projects.Entry{good}), "refusal: PROJECT-PROOF, requests: ")
-	spelled := good
-	spelled.Project = "REQUESTS"
-	wants(t, lint(spelled))
+	const no = "refusal: PROJECT-PROOF, requests: keys[0]: the proof is not this key's signature over the statement about this project"
+	for name, row := range map[string]struct {
+		change func(e *projects.Entry)
+		want   string
+	}{
+		"none":            {func(e *projects.Entry) { e.Keys[0].Proof = nil }, "refusal: PROJECT-PROOF, requests: keys[0]: there is no proof"},
+		"another's":       {func(e *projects.Entry) { e.Keys[0].Proof = entry(t, "numpy").Keys[0].Proof }, no},
+		"another project": {func(e *projects.Entry) { e.Project, e.Paths = "numpy", []string{"numpy/*"} }, strings.ReplaceAll(no, "requests", "numpy")},
+		"another path":    {func(e *projects.Entry) { e.Paths = []string{"p/requests/*"} }, no},
+		"one path more":   {func(e *projects.Entry) { e.Paths = append(e.Paths, "p/requests/*") }, no},
+		"a later day":     {func(e *projects.Entry) { e.Until = "2028-12-31" }, no},
+		"a key beside hers": {func(e *projects.Entry) {
+			e.Keys = append(e.Keys, projects.Key{PEM: listed(t, ed("admin")).PEM, Proof: e.Keys[0].Proof})
+		}, no},
+		"in another spelling": {func(e *projects.Entry) { e.Project = "REQUESTS" }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := entry(t, "requests")
+			row.change(&e)
+			want := []string{row.want}
+			switch name {
+			case "in another spelling":
+				want = nil
+			case "a key beside hers":
+				want = append(want, strings.Replace(row.want, "keys[0]", "keys[1]", 1))
+			}
+			wants(t, asSent(e), want...)
+		})
+	}
+	two := entry(t, "requests")
+	two.Keys = append(two.Keys, listed(t, ed("second")))
+	two.Threshold = 2
+	two = signed(two)
+	wants(t, asSent(two))
+	two.Threshold = 1
+	wants(t, asSent(two), no, strings.Replace(no, "keys[0]", "keys[1]", 1))
+	wants(t, projects.NewLinter("another.org", "claimed", entries(t, "requests")), "refusal: PROJECT-PROOF, requests: ")
 	if row, _ := check.Lookup("PROJECT-PROOF"); row.Waivable() {
 		t.Error("a missing proof can be waived")
+	}
+}
+
+// A proof ends with the day that its developer has written into it.
+func TestProofEnds(t *testing.T) {
+	for opens, want := range map[string][]string{
+		"2027-12-31T23:59:59Z": nil,
+		"2028-01-01T00:00:00Z": {"refusal: PROJECT-PROOF, requests: its proofs are good until 2027-12-31, and the plan's window opens on 2028-01-01"},
+	} {
+		at, err := time.Parse(time.RFC3339, opens)
+		must(t, err)
+		l := lint(entry(t, "requests"))
+		l.At(at)
+		wants(t, l, want...)
 	}
 }
 
@@ -88,14 +137,14 @@ func TestKinds(t *testing.T) {
 	rsa1024, err := rsa.GenerateKey(rand.Reader, 1024)
 	must(t, err)
 	with := func(k projects.Key) projects.Entry {
-		return projects.Entry{Project: "requests", Threshold: 1, Paths: []string{"requests/*"}, Keys: []projects.Key{k}}
+		return projects.Entry{Project: "requests", Threshold: 1, Until: "2027-12-31", Paths: []string{"requests/*"}, Keys: []projects.Key{k}}
 	}
-	wants(t, lint(with(listed(t, "requests", p256))))
-	wants(t, lint(with(listed(t, "requests", rsa2048))))
-	wants(t, lint(with(listed(t, "requests", p384))), "finding: KEY-PORTABLE, ")
-	wants(t, lint(with(projects.Key{PEM: listed(t, "requests", p521).PEM})), "refusal: KEY-TYPE, requests: keys[0]: it is an ECDSA key on P-521")
+	wants(t, lint(with(listed(t, p256))))
+	wants(t, lint(with(listed(t, rsa2048))))
+	wants(t, lint(with(listed(t, p384))), "finding: KEY-PORTABLE, ")
+	wants(t, lint(with(projects.Key{PEM: listed(t, p521).PEM})), "refusal: KEY-TYPE, requests: keys[0]: it is an ECDSA key on P-521")
 	wants(t, lint(with(projects.Key{PEM: "nothing"})), "refusal: KEY-TYPE, requests: keys[0]: reading a public key")
-	wants(t, lint(with(projects.Key{PEM: listed(t, "requests", rsa1024).PEM})), "refusal: KEY-WEAK, requests: keys[0]: an RSA key of 1024 bits")
+	wants(t, lint(with(projects.Key{PEM: listed(t, rsa1024).PEM})), "refusal: KEY-WEAK, requests: keys[0]: an RSA key of 1024 bits")
 	neutral := make(ed25519.PublicKey, ed25519.PublicKeySize) // for which anybody signs anything
 	neutral[0] = 1
 	der, err := x509.MarshalPKIXPublicKey(neutral)
@@ -113,7 +162,7 @@ func must(t *testing.T, err error) {
 
 func TestSharedKeys(t *testing.T) {
 	list := entries(t, "requests", "numpy", "flask")
-	list[1].Keys = []projects.Key{listed(t, "numpy", ed("requests"))}
+	list[1].Keys = []projects.Key{listed(t, ed("requests"))}
 	l := lint(list...)
 	wants(t, l, "finding: PROJECT-KEY-SHARED, ")
 	key, err := list[0].Keys[0].Public()
@@ -143,7 +192,7 @@ func claimed(e projects.Entry) projects.Delegation {
 func TestClaimed(t *testing.T) {
 	have := entry(t, "requests")
 	other := have
-	other.Keys = []projects.Key{listed(t, "requests", ed("somebody"))}
+	other.Keys = []projects.Key{listed(t, ed("somebody"))}
 	more := have
 	more.Keys = append(slices.Clone(have.Keys), other.Keys...)
 	moved := have
@@ -270,7 +319,7 @@ func TestWithdrawn(t *testing.T) {
 	must(t, err)
 	d := ceremonytest.Delegations(t, []*tufmeta.Key{key}, tufmeta.Delegated{Role: tufmeta.Role{KeyIDs: []string{key.ID}, Threshold: 1}, Name: old.Role(), Paths: []string{"*/pil1ow/*"}})
 	alike := entry(t, "pil1ow")
-	alike.Keys = []projects.Key{listed(t, "pil1ow", ed("pillow"))}
+	alike.Keys = []projects.Key{listed(t, ed("pillow"))}
 	alike.Paths = []string{"p/pil1ow/*"}
 	for role, want := range map[string][]string{
 		"project.pillow": {"finding: PROJECT-KEY-SHARED, ", "refusal: PROJECT-CONFUSABLE, pil1ow: its name looks like pillow, which claimed has"},

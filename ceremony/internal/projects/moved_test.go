@@ -37,7 +37,7 @@ func TestMoved(t *testing.T) {
 		t.Run(name, func(t *testing.T) { wants(t, l, row.want...) })
 	}
 	two := entry(t, "requests")
-	two.Keys = append(two.Keys, listed(t, "requests", ed("second")))
+	two.Keys = append(two.Keys, listed(t, ed("second")))
 	two.Threshold = 2
 	one := two
 	one.Threshold = 1

@@ -9,7 +9,7 @@
 //
 // A list is JSON lines, an object a project:
 //
-//	{"project":"requests","threshold":1,"paths":["requests/*"],"keys":[{"public":"-----BEGIN PUBLIC KEY-----\n…","proof":"MEUC…"}]}
+//	{"project":"requests","threshold":1,"until":"2027-12-31","paths":["requests/*"],"keys":[{"public":"-----BEGIN PUBLIC KEY-----\n…","proof":"MEUC…"}]}
 //
 // Each project becomes a delegated role of its own (Role), which is terminating.
 //
@@ -33,11 +33,13 @@ import (
 )
 
 // Entry is one project: how its name is written in the list, the patterns of the
-// paths that are its own, how many of its keys must sign, and the keys.
+// paths that are its own, how many of its keys must sign, the last day on which
+// the proofs are good, 2027-12-31, and the keys.
 type Entry struct {
 	Project   string
 	Paths     []string
 	Threshold int
+	Until     string
 	Keys      []Key
 }
 
@@ -92,10 +94,10 @@ func Parse(name string, data []byte) ([]Entry, error) {
 	return entries, nil
 }
 
-const lineRemedy = `write one object a line, like {"project":"requests","threshold":1,"paths":["requests/*"],"keys":[{"public":"-----BEGIN …","proof":"MEUC…"}]}`
+const lineRemedy = `write one object a line, like {"project":"requests","threshold":1,"until":"2027-12-31","paths":["requests/*"],"keys":[{"public":"-----BEGIN …","proof":"MEUC…"}]}`
 
 var (
-	members    = []string{"keys", "paths", "project", "threshold"}
+	members    = []string{"keys", "paths", "project", "threshold", "until"}
 	keyMembers = []string{"proof", "public"}
 	errObject  = errors.New("is not an object")
 )
@@ -124,6 +126,9 @@ func object(line []byte) (Entry, *fault) {
 	}
 	if e.Threshold = int(threshold); int64(e.Threshold) != threshold || e.Threshold < 1 {
 		return wrong("threshold is %d", threshold)
+	}
+	if e.Until, _ = o["until"].(string); !isDay(e.Until) {
+		return wrong("has no until that is a day, as 2027-12-31")
 	}
 	paths, _ := o["paths"].([]any)
 	for _, v := range paths {
@@ -217,7 +222,7 @@ func Text(entries []Entry) ([]byte, error) {
 		for _, path := range e.Paths {
 			paths = append(paths, path)
 		}
-		line, err := tufmeta.Encode(map[string]any{"project": e.Project, "threshold": int64(e.Threshold), "paths": paths, "keys": keys})
+		line, err := tufmeta.Encode(map[string]any{"project": e.Project, "threshold": int64(e.Threshold), "until": e.Until, "paths": paths, "keys": keys})
 		if err != nil {
 			return nil, fmt.Errorf("writing a list of projects: \"%s\": %w", tufmeta.Printable(e.Project), err)
 		}

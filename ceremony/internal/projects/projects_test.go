@@ -13,7 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"tufceremony/ceremony/internal/ceremonytest"
@@ -30,21 +32,50 @@ func ed(name string) ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(seed[:])
 }
 
-// listed is a public key with the proof that its developer makes for a project.
-func listed(t testing.TB, project string, private crypto.Signer) projects.Key {
+// privates are the private halves of what listed has given, by PEM.
+var privates sync.Map
+
+// listed is a public key whose developer signs when the whole entry is there.
+func listed(t testing.TB, private crypto.Signer) projects.Key {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(private.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
-	statement := projects.Statement(repository, project, tufmeta.Digest(der))
-	k := projects.Key{PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}
+	k := projects.Key{PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), Proof: []byte("later")}
+	privates.Store(k.PEM, private)
+	return k
+}
+
+// signed has all developers of a project sign, but those without a proof.
+func signed(e projects.Entry) projects.Entry {
+	var fingerprints []string
+	for _, k := range e.Keys {
+		if key, err := k.Public(); err == nil {
+			fingerprints = append(fingerprints, key.Fingerprint())
+		}
+	}
+	statement := projects.Statement(repository, e, fingerprints)
+	e.Keys = slices.Clone(e.Keys)
+	for i := range e.Keys {
+		private, ok := privates.Load(e.Keys[i].PEM)
+		if !ok || e.Keys[i].Proof == nil {
+			continue
+		}
+		proof, err := sign(private, statement)
+		if err != nil {
+			panic(err)
+		}
+		e.Keys[i].Proof = proof
+	}
+	return e
+}
+
+func sign(private any, statement []byte) ([]byte, error) {
 	switch private := private.(type) {
-	case ed25519.PrivateKey:
-		k.Proof = ed25519.Sign(private, statement)
 	case *rsa.PrivateKey:
 		digest := sha256.Sum256(statement)
-		k.Proof, err = rsa.SignPSS(rand.Reader, private, crypto.SHA256, digest[:], nil)
+		return rsa.SignPSS(rand.Reader, private, crypto.SHA256, digest[:], nil)
 	case *ecdsa.PrivateKey:
 		hash := crypto.SHA256
 		if private.Curve == elliptic.P384() {
@@ -52,18 +83,15 @@ func listed(t testing.TB, project string, private crypto.Signer) projects.Key {
 		}
 		h := hash.New()
 		h.Write(statement)
-		k.Proof, err = ecdsa.SignASN1(rand.Reader, private, h.Sum(nil))
+		return ecdsa.SignASN1(rand.Reader, private, h.Sum(nil))
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
+	return ed25519.Sign(private.(ed25519.PrivateKey), statement), nil
 }
 
 // entry is a project with one key of its own.
 func entry(t testing.TB, project string) projects.Entry {
 	name := projects.Normalise(project)
-	return projects.Entry{Project: project, Threshold: 1, Paths: []string{name + "/*"}, Keys: []projects.Key{listed(t, project, ed(project))}}
+	return signed(projects.Entry{Project: project, Threshold: 1, Until: "2027-12-31", Paths: []string{name + "/*"}, Keys: []projects.Key{listed(t, ed(project))}})
 }
 
 func entries(t testing.TB, names ...string) []projects.Entry {
@@ -77,7 +105,7 @@ func entries(t testing.TB, names ...string) []projects.Entry {
 // What is written is read back.
 func TestText(t *testing.T) {
 	want := entries(t, "Requests", "zope.interface", "a")
-	want[0].Keys = append(want[0].Keys, listed(t, "Requests", ceremonytest.Key(t, "holder-1").(*ecdsa.PrivateKey)))
+	want[0].Keys = append(want[0].Keys, listed(t, ceremonytest.Key(t, "holder-1").(*ecdsa.PrivateKey)))
 	want[0].Keys[1].Proof = nil
 	want[1].Paths = append(want[1].Paths, "simple/zope-interface/index.html")
 	text, err := projects.Text(want)
@@ -117,6 +145,9 @@ func TestParseRefuses(t *testing.T) {
 		line(`"threshold":1`, `"threshold":2`):                    "has a threshold of 2, and 1 keys",
 		line(`"threshold":1`, `"threshold":0`):                    "threshold is 0",
 		line(`"threshold":1`, `"threshold":"1"`):                  "has no threshold that is a number",
+		line(`"until":"2027-12-31"`, `"until":"2027-02-30"`):      "has no until that is a day",
+		line(`"until":"2027-12-31"`, `"until":"31.12.2027"`):      "has no until that is a day",
+		line(`"until":"2027-12-31"`, `"until":20271231`):          "has no until that is a day",
 		line(`"paths":["second/*"]`, `"paths":[]`):                "has no paths",
 		line(`"paths":["second/*"]`, `"paths":["second/**"]`):     `has the path "second/**"`,
 		line(`"paths":["second/*"]`, `"paths":["/second"]`):       `has the path "/second"`,
@@ -166,8 +197,9 @@ func TestRole(t *testing.T) {
 }
 
 func TestStatement(t *testing.T) {
-	want := "ceremony proof of possession 1\nrepository: example.org\nproject: zope-interface\nkey: 00ff\n"
-	if got := string(projects.Statement("example.org", "Zope_Interface", "00ff")); got != want {
+	e := projects.Entry{Project: "Zope_Interface", Threshold: 2, Until: "2027-12-31", Paths: []string{"zope-interface/*", "simple/zope-interface"}}
+	want := "ceremony proof of possession 2\nrepository: example.org\nproject: zope-interface\nthreshold: 2\nuntil: 2027-12-31\npath: simple/zope-interface\npath: zope-interface/*\nkey: 00ff\nkey: aa00\n"
+	if got := string(projects.Statement("example.org", e, []string{"aa00", "00ff", "aa00"})); got != want {
 		t.Errorf("%q", got)
 	}
 }

@@ -1,26 +1,61 @@
 package projects
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
+	"time"
 
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
-// Statement is what a developer signs to prove that a key is theirs to sign
-// with: these very bytes. It speaks of one repository, one project and one key,
-// and begins as no metadata does, so that it proves nothing anywhere else.
-func Statement(repository, project, fingerprint string) []byte {
-	return fmt.Appendf(nil, "ceremony proof of possession 1\nrepository: %s\nproject: %s\nkey: %s\n", repository, Normalise(project), fingerprint)
+// Statement is what each developer of a project signs: these very bytes, the same
+// for all of them. It says what the list's line asks for in the project's name,
+// every path and every key, so that nobody can hand on a proof with other ones; and
+// until when, so that an old line does not come back. It begins as no metadata
+// does, so that it proves nothing anywhere else. The keys are given as SHA-256
+// fingerprints in hex.
+func Statement(repository string, e Entry, fingerprints []string) []byte {
+	var text bytes.Buffer
+	fmt.Fprintf(&text, "ceremony proof of possession 2\nrepository: %s\nproject: %s\nthreshold: %d\nuntil: %s\n", repository, e.Name(), e.Threshold, e.Until)
+	for _, path := range slices.Sorted(slices.Values(e.Paths)) {
+		fmt.Fprintf(&text, "path: %s\n", path)
+	}
+	for _, fingerprint := range slices.Compact(slices.Sorted(slices.Values(fingerprints))) {
+		fmt.Fprintf(&text, "key: %s\n", fingerprint)
+	}
+	return text.Bytes()
 }
 
-// proved reports whether a key's proof is one, for a project of a repository.
-func proved(repository, project string, listed Key, key *tufmeta.Key) error {
+// proved reports whether a key's proof is one, over the statement of its project.
+func proved(repository string, statement []byte, listed Key, key *tufmeta.Key) error {
 	if listed.Proof == nil {
 		return errors.New("there is no proof that its developer has the private key")
 	}
-	if key.Verify(Statement(repository, project, key.Fingerprint()), listed.Proof) != nil {
-		return fmt.Errorf("the proof is not this key's signature over the statement about this project in \"%s\"", tufmeta.Printable(repository))
+	if key.Verify(statement, listed.Proof) != nil {
+		return fmt.Errorf("the proof is not this key's signature over the statement about this project in \"%s\": the name, threshold, last day, paths and keys that the list has", tufmeta.Printable(repository))
 	}
 	return nil
+}
+
+// lastDay is the form of a day until which proofs are good.
+const lastDay = "2006-01-02"
+
+var day = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
+
+func isDay(text string) bool {
+	_, err := time.Parse(lastDay, text)
+	return err == nil && day.MatchString(text)
+}
+
+// At says when the event begins that is to sign for the projects: what a developer
+// has signed is good until the end of the day that it names, in UTC.
+func (l *Linter) At(opens time.Time) {
+	for _, e := range l.entries {
+		if today := opens.UTC().Format(lastDay); e.Until < today {
+			l.say("PROJECT-PROOF", e.Name(), "its proofs are good until %s, and the plan's window opens on %s", e.Until, today)
+		}
+	}
 }

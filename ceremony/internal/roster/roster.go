@@ -39,6 +39,9 @@ type Token struct {
 	EvidenceFile string
 	Lost         bool // cannot sign any more: lost, broken, or its holder is gone
 	OneTime      bool // made for one ceremony: destroyed when it has signed what it owes
+	// End is what the evidence of an earlier ceremony says of a one-time key of it:
+	// a comment in the next plan, for people, which is not read again.
+	End string
 	// Compromised is a key in other hands: it is not counted on to sign, whoever
 	// can. Weak is one that is to be replaced and is still its holder's: it signs
 	// the threshold of the old root once more.

@@ -42,6 +42,8 @@ func (d Deadline) Summary() string {
 	switch d.What {
 	case Ceremony:
 		return fmt.Sprintf("hold the ceremony for %s %d", role, d.Version)
+	case Imported:
+		return fmt.Sprintf("root %d of the other repository %s expires, whose keys are imported", d.Version, role)
 	case Lapses:
 		return fmt.Sprintf("the sealed %s %d expires, %s", role, d.Version, tufmeta.Printable(d.File))
 	}

@@ -35,6 +35,18 @@ type Sources struct {
 	// Imported finds the roles that other repositories sign: no ceremony here
 	// makes them. It may be nil.
 	Imported plan.Importers
+	// Externals are the newest roots of other repositories that an earlier plan has
+	// imported keys from.
+	Externals []External
+}
+
+// External is the newest root that is here of another repository. It says nothing
+// of what that repository has published since.
+type External struct {
+	Name    string
+	Root    *tufmeta.Root
+	Version int64
+	SHA256  string // of its file
 }
 
 // Sealed is a bundle that has been unpacked.
@@ -48,6 +60,7 @@ const (
 	Expires  = "expires"  // clients refuse the role from then on
 	Ceremony = "ceremony" // the latest time to hold one, for the margin
 	Lapses   = "lapses"   // a sealed bundle expires
+	Imported = "imported" // another repository's root expires, whose keys are imported
 )
 
 // State of a deadline.
@@ -129,6 +142,7 @@ func Make(sources Sources, at time.Time, margin int, people *roster.Roster) (*Sc
 	m.top(sources.Whole)
 	m.delegated()
 	m.unused()
+	m.externals(sources.Externals)
 	for _, b := range sources.Bundles {
 		x := Stand(b, chain, f.roots, at)
 		s.Standings = append(s.Standings, x)
@@ -185,6 +199,19 @@ func (m *maker) expires(name string, c tufmeta.Common, env *tufmeta.Envelope, of
 	}
 	m.s.Deadlines = append(m.s.Deadlines, d)
 	return d, true
+}
+
+// externals adds the expiry of roots of other repositories. Clients here do not read
+// them; the next ceremony refuses one that has expired.
+func (m *maker) externals(all []External) {
+	for _, x := range all {
+		at, err := x.Root.ExpiresAt()
+		if err != nil {
+			m.s.Unsigned = append(m.s.Unsigned, Ignored{"the root of " + x.Name, err.Error()})
+			continue
+		}
+		m.s.Deadlines = append(m.s.Deadlines, Deadline{At: at, What: Imported, State: m.state(at), Role: x.Name, Version: x.Version, digest: x.SHA256})
+	}
 }
 
 // state of what has one date only.

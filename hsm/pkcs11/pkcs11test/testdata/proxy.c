@@ -335,6 +335,14 @@ static ck_rv init_token(ck_ulong slot, unsigned char *pin, ck_ulong length, unsi
 	return begin("C_InitToken", &rv) ? rv : REAL(CK_INIT_TOKEN, ck_rv (*)(ck_ulong, unsigned char *, ck_ulong, unsigned char *))(slot, pin, length, label);
 }
 
+#define DESTROY_OBJECT 22 // C_DestroyObject's place in the list of functions
+
+static ck_rv destroy_object(ck_ulong session, ck_ulong object)
+{
+	ck_rv rv;
+	return begin("C_DestroyObject", &rv) ? rv : REAL(DESTROY_OBJECT, ck_rv (*)(ck_ulong, ck_ulong))(session, object);
+}
+
 static ck_rv generate_key_pair(ck_ulong session, void *m, void *public, ck_ulong publics, void *private, ck_ulong privates, ck_ulong *one, ck_ulong *other)
 {
 	ck_rv rv;
@@ -342,9 +350,8 @@ static ck_rv generate_key_pair(ck_ulong session, void *m, void *public, ck_ulong
 		return rv;
 	rv = REAL(CK_GENERATE_KEY_PAIR, ck_rv (*)(ck_ulong, void *, void *, ck_ulong, void *, ck_ulong, ck_ulong *, ck_ulong *))(session, m, public, publics, private, privates, one, other);
 	if (rv == 0 && fault("C_GenerateKeyPair", "lost", NULL, 0)) {
-		const int destroy_object = 22;
-		REAL(destroy_object, ck_rv (*)(ck_ulong, ck_ulong))(session, *one);
-		REAL(destroy_object, ck_rv (*)(ck_ulong, ck_ulong))(session, *other);
+		REAL(DESTROY_OBJECT, ck_rv (*)(ck_ulong, ck_ulong))(session, *one);
+		REAL(DESTROY_OBJECT, ck_rv (*)(ck_ulong, ck_ulong))(session, *other);
 	}
 	return rv;
 }
@@ -383,6 +390,7 @@ ck_rv C_GetFunctionList(struct ck_function_list **result)
 		OWN(CK_SIGN, sign);
 		OWN(CK_INIT_TOKEN, init_token);
 		OWN(CK_GENERATE_KEY_PAIR, generate_key_pair);
+		OWN(DESTROY_OBJECT, destroy_object);
 		OWN(CK_SIGN_UPDATE, in_parts);
 		OWN(CK_SIGN_FINAL, in_parts);
 	}
