@@ -2,6 +2,7 @@ package review
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"sync"
 
@@ -73,6 +74,38 @@ func (b *below) same(role *tufmeta.Delegated) bool {
 		}
 	}
 	return true
+}
+
+// inOrder tells of each role of the payload whether it stands among the others as it
+// did, whatever came or went between: as many as can be do. Those that are left were
+// moved.
+func (b *below) inOrder() []bool {
+	n := b.now.Len()
+	kept := make([]bool, n)
+	places := make([]int, n) // in the trusted version
+	before := make([]int, n) // the role before it in the longest row of ascending places that ends with it
+	var ends []int           // of the rows of each length, the last role: that with the lowest place
+	for i, d := range b.now.All() {
+		place, ok := like(b.old, d)
+		if places[i] = place; !ok {
+			continue
+		}
+		length, _ := slices.BinarySearchFunc(ends, place, func(end, place int) int { return places[end] - place })
+		if before[i] = -1; length > 0 {
+			before[i] = ends[length-1]
+		}
+		if length == len(ends) {
+			ends = append(ends, i)
+		} else {
+			ends[length] = i
+		}
+	}
+	if len(ends) > 0 {
+		for i := ends[len(ends)-1]; i >= 0; i = before[i] {
+			kept[i] = true
+		}
+	}
+	return kept
 }
 
 // bothKeys is a key as the two versions have it: canonical bytes, nil where one has it

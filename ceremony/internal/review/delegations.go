@@ -163,34 +163,64 @@ func (r *reviewer) delegationChanges(role string) []Change {
 	if n := strconv.Itoa(b.now.Len()); r.sameBelow[role] && many {
 		return []Change{{Mark: "=", What: "delegations unchanged", Old: n, New: n}}
 	}
-	var changes []Change
+	found, gone := few{mark: "~"}, few{mark: "-"}
 	kept := 0
+	var inOrder []bool
+	if many {
+		inOrder = b.inOrder()
+	}
 	for i, d := range b.now.All() {
 		old, place := b.before(d)
-		if many && old != nil && place == i && b.same(d) {
+		follows := many && inOrder[i]
+		if follows && b.same(d) {
 			kept++
 			continue
 		}
 		was, is := r.described(b.old, place, old), r.described(b.now, i, d)
-		if was.text == is.text && slices.Equal(was.keys, is.keys) && many {
+		if follows {
+			was, is = r.describe(b.old, old), r.describe(b.now, d)
+		}
+		if follows && was.text == is.text && slices.Equal(was.keys, is.keys) {
 			kept++
 			continue
 		}
-		changes = append(changes, scalar("delegation "+is.name, was.text, is.text))
-		changes = append(changes, r.keyChanges(is.name, was.keys, is.keys)...)
+		found.add(append([]Change{scalar("delegation "+is.name, was.text, is.text)}, r.keyChanges(is.name, was.keys, is.keys)...))
 	}
 	for i, d := range b.old.All() {
 		if _, stays := like(b.now, d); !stays {
 			was := r.described(b.old, i, d)
-			changes = append(changes, Change{Mark: "-", What: "delegation " + was.name, Old: was.text})
-			changes = append(changes, r.keyChanges(was.name, was.keys, nil)...)
+			gone.add(append([]Change{{Mark: "-", What: "delegation " + was.name, Old: was.text}}, r.keyChanges(was.name, was.keys, nil)...))
 		}
 	}
+	changes := append(found.all(), gone.all()...)
 	if kept > 0 {
 		n := strconv.Itoa(kept)
 		changes = append(changes, Change{Mark: "=", What: "delegations unchanged", Old: n, New: n})
 	}
 	return changes
+}
+
+// few shows what changes of delegations, unless that is a lot.
+type few struct {
+	mark        string
+	changes     []Change
+	shown, more int // delegations
+}
+
+func (f *few) add(changes []Change) {
+	if f.shown == shownSurprises {
+		f.more++
+		return
+	}
+	f.shown++
+	f.changes = append(f.changes, changes...)
+}
+
+func (f *few) all() []Change {
+	if f.more == 0 {
+		return f.changes
+	}
+	return append(f.changes, Change{Mark: f.mark, What: "delegations", New: strconv.Itoa(f.more) + " more, found with --grep"})
 }
 
 func (r *reviewer) keyChanges(role string, before, after []string) []Change {
