@@ -89,8 +89,10 @@ func TestAgree(t *testing.T) {
 	for _, part := range [][]byte{data, data[:Held+1], data[7:], whole[:100]} {
 		sum := sha256.Sum256(part)
 		other := sha256.Sum256(part[1:])
-		if !Agree(crypto.SHA256, part, sum[:]) || !Agree(crypto.SHA256, part, sum[:]) || Agree(crypto.SHA256, part, other[:]) {
-			t.Errorf("%d bytes: an agreement that is none, or the other way round", len(part))
+		for range 2 { // the second time it is remembered
+			if !Agree(crypto.SHA256, part, sum[:]) || Agree(crypto.SHA256, part, other[:]) {
+				t.Errorf("%d bytes: an agreement that is none, or the other way round", len(part))
+			}
 		}
 		if !bytes.Equal(Sum(crypto.SHA256, part), sum[:]) {
 			t.Errorf("%d bytes: another digest", len(part))
