@@ -10,7 +10,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha512"
-	"crypto/x509"
 	"errors"
 	"strings"
 	"testing"
@@ -20,54 +19,6 @@ import (
 
 	"tufceremony/hsm"
 )
-
-// mustToken opens the token of a slot.
-func (b bench) mustToken(slot Slot) *token {
-	b.t.Helper()
-	opened, err := Open(b.uri(slot))
-	must(b.t, err)
-	b.t.Cleanup(func() { opened.Close() })
-	return opened.(*token)
-}
-
-// signer prepares to sign with the key in the slot that the URI names.
-func (t *token) key(tb testing.TB) hsm.Key {
-	tb.Helper()
-	keys, err := t.Keys()
-	must(tb, err)
-	for _, key := range keys {
-		if key.ID == t.uri.Slot.String() {
-			return key
-		}
-	}
-	tb.Fatalf("slot %s is not among %v", t.uri.Slot, keys)
-	return hsm.Key{}
-}
-
-func mustSigner(t testing.TB, tok *token, p hsm.Prompter) crypto.Signer {
-	t.Helper()
-	signer, err := tok.Signer(tok.key(t), p)
-	must(t, err)
-	return signer
-}
-
-// imported puts a key into a slot as other programs do.
-func (b bench) imported(slot Slot, private crypto.PrivateKey, pin pivgo.PINPolicy) {
-	b.t.Helper()
-	yubikey, err := pivgo.Open(stack.ReaderName(first))
-	must(b.t, err)
-	defer yubikey.Close()
-	must(b.t, yubikey.SetPrivateKeyInsecure(FactoryManagementKey(), pivgo.Slot{Key: uint32(slot)}, private,
-		pivgo.Key{PINPolicy: pin, TouchPolicy: pivgo.TouchPolicyNever}))
-}
-
-func signsP256(signer crypto.Signer) error {
-	signature, err := signer.Sign(rand.Reader, digest[:], crypto.SHA256)
-	if err == nil && !ecdsa.VerifyASN1(signer.Public().(*ecdsa.PublicKey), digest[:], signature) {
-		return errWrong
-	}
-	return err
-}
 
 func TestKinds(t *testing.T) {
 	sum384, sum512 := sha512.Sum384([]byte("message")), sha512.Sum512([]byte("message"))
@@ -406,11 +357,4 @@ func TestOtherSlot(t *testing.T) {
 	if !errors.Is(err, hsm.ErrNotFound) || !strings.Contains(err.Error(), "in slot 9a, and the URI names slot 9c") || p.typed != 0 {
 		t.Errorf("asked %d times, error is %v", p.typed, err)
 	}
-}
-
-func mustParse(t testing.TB, der []byte) *x509.Certificate {
-	t.Helper()
-	certificate, err := x509.ParseCertificate(der)
-	must(t, err)
-	return certificate
 }
