@@ -270,6 +270,9 @@ func TestShowTimeout(t *testing.T) {
 // A module that destroys no keys says so when it is asked to, and only then. It is
 // a refusal: the key is there, signs, and nothing is written down of it.
 func TestDestroyRefusedByModule(t *testing.T) {
+	if !alone(t) {
+		return
+	}
 	fake := pkcs11test.Proxy(t)
 	d := beforeDestruction(t, true)
 	t.Setenv("SOFTHSM2_CONF", d.config())
