@@ -16,6 +16,7 @@ import (
 	"tufceremony/ceremony/internal/evidence"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -136,18 +137,45 @@ func assess(o initOptions, now time.Time) (*revocation, error) {
 	if err := plan.FillFrom(r.plan, r.root, known, now.AddDate(1, 0, 0), r.files); err != nil {
 		return nil, hint(fmt.Errorf("reading the trusted root: %w", err), "`ceremony inspect` shows its keys")
 	}
-	plan.CarryPolicy(r.plan, known, had, r.files)
 	r.bindKeys()
+	inRoot := map[*roster.Token]bool{}
+	for _, t := range r.plan.Roster.Tokens() {
+		inRoot[t] = true
+	}
+	looked, err := r.lookBelow(selectors)
+	if err != nil {
+		return nil, err
+	}
+	plan.CarryPolicy(r.plan, known, had, r.files)
 	firmware := map[string]compromise.Firmware{}
 	for name, f := range evidence.Firmwares(r.plan, r.files, r.root) {
 		firmware[name] = compromise.Firmware(f)
 	}
 	before.tellEnds(r.plan)
-	r.assessment, err = compromise.Assess(compromise.Known{Root: r.root, Roster: &r.plan.Roster, Firmware: firmware, Destroyed: before.destroyed(), Targets: r.targets, Now: now}, selectors)
-	if err == nil && !before.verified {
+	r.assessment, err = compromise.Assess(compromise.Known{Root: r.root, Roster: &r.plan.Roster, Firmware: firmware, Destroyed: before.destroyed(), Below: looked, Targets: r.targets, Now: now}, selectors)
+	if err != nil {
+		return nil, err
+	}
+	if !before.verified {
 		r.assessment.Warnings = append(r.assessment.Warnings, before.said()...)
 	}
-	return r, err
+	r.plan.Forget(r.files, func(t *roster.Token) bool { return !inRoot[t] && !r.found(t) })
+	return r, nil
+}
+
+// lookBelow finds the keys of trusted delegations that somebody is known to have, or
+// that are named by themselves: whoever is compromised is so there too.
+func (r *revocation) lookBelow(selectors []compromise.Selector) (map[string]plan.Below, error) {
+	meant := func(fingerprint, id string) bool {
+		return slices.ContainsFunc(selectors, func(s compromise.Selector) bool { return s.Names(fingerprint, id) })
+	}
+	below, err := plan.FillBelow(r.plan, r.below, r.known, r.files, meant)
+	return below, hint(err, "`ceremony inspect` shows the keys of the trusted targets")
+}
+
+// found reports whether a selector has found a token.
+func (r *revocation) found(t *roster.Token) bool {
+	return slices.ContainsFunc(r.assessment.Hits, func(h compromise.Hit) bool { return h.Token == t })
 }
 
 // bindKeys gives each token the key that the root lists, of whatever type: what
@@ -163,7 +191,9 @@ func (r *revocation) bindKeys() {
 			continue
 		}
 		if fingerprint, err := tufmeta.Fingerprint(public); err == nil {
-			t.Key = byFingerprint[fingerprint]
+			if key := byFingerprint[fingerprint]; key != nil {
+				t.Key = key
+			}
 		}
 	}
 }
@@ -203,7 +233,12 @@ func (r *revocation) anew(spell bool) error {
 		r.plan.Dropped = r.assessment.Dropped()
 		return nil
 	}
-	if err := plan.FillDelegations(r.plan, r.plan.Targets, whole.Delegations, r.known, r.files); err != nil {
+	return r.spell(whole.Delegations)
+}
+
+// spell writes delegations out, without what is revoked.
+func (r *revocation) spell(d *tufmeta.Delegations) error {
+	if err := plan.FillDelegations(r.plan, r.plan.Targets, d, r.known, r.files); err != nil {
 		return hint(fmt.Errorf("carrying delegations over: %w", err), "leave --delegations out, and write those that are to go on under targets in plan.yaml")
 	}
 	r.plan.RevokeDelegated()
@@ -230,8 +265,12 @@ func (r *revocation) answer(o initOptions) error {
 		return putTargets(r.plan.Targets, r.files, merged(listed, more))
 	}
 	if a.SignsTargets() && r.targets != nil || o.add != "" || o.list != "" {
-		_, err := fillTargets(r.plan, r.files, map[string]*tufmeta.Targets{"targets": r.targets}, r.plan.Root.Expires, o)
-		return err
+		if _, err := fillTargets(r.plan, r.files, map[string]*tufmeta.Targets{"targets": r.targets}, r.plan.Root.Expires, o); err != nil {
+			return err
+		}
+	}
+	if o.spell && r.plan.Targets != nil && r.targets != nil && r.targets.Delegations.Len() > 0 {
+		return r.spell(r.targets.Delegations)
 	}
 	return nil
 }

@@ -7,18 +7,22 @@ import (
 	"strings"
 
 	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
-// listed is a key of the trusted root, by its public key.
+// listed is a key of the trusted root, or of trusted delegations, by its public
+// key.
 type listed struct {
 	token *roster.Token
-	ids   []string // under which the root lists it
-	roles []string
+	ids   []string // under which it is listed
+	roles []string // of the root
+	below plan.Below
 }
 
-// keys lists the keys of the four roles, once each, in the order of the root.
+// keys lists the keys of the four roles, once each, in the order of the root, and
+// after them those of delegations.
 func (a *Assessment) keys() []*listed {
 	var all []*listed
 	index := map[string]*listed{}
@@ -41,6 +45,18 @@ func (a *Assessment) keys() []*listed {
 			l.ids = append(l.ids, id)
 		}
 	}
+	for _, t := range a.known.Roster.Tokens() {
+		below, ok := a.known.Below[t.Name]
+		if !ok || t.Key == nil {
+			continue
+		}
+		l := index[t.Key.Fingerprint()]
+		if l == nil {
+			l = &listed{token: t}
+			index[t.Key.Fingerprint()], all = l, append(all, l)
+		}
+		l.below, l.ids = below, append(l.ids, below.IDs...)
+	}
 	return all
 }
 
@@ -59,6 +75,25 @@ func (a *Assessment) find(s Selector) error {
 		return nil
 	}
 	return &Error{fmt.Sprintf("looking for what is compromised: %q: %s", s.Typed, a.nothing(s)), a.there(s)}
+}
+
+// inRoot wants one of the keys in the root: else there is nothing that a next root
+// could take out.
+func (a *Assessment) inRoot() error {
+	if len(a.Hits) == 0 || slices.ContainsFunc(a.Hits, func(h Hit) bool { return len(h.Roles) > 0 }) {
+		return nil
+	}
+	h := a.Hits[0]
+	return &Error{fmt.Sprintf("looking for what is compromised: %q: root %d does not know the key of %s: it stands in a delegation alone, and signs %s", h.By[0], a.Root, h.Token.Describe(), printable(h.Below.Roles)),
+		fmt.Sprintf("change the delegation, in a ceremony that signs %s: `ceremony init DIR --kind targets --delegations`", printable(h.Below.By))}
+}
+
+func printable(names []string) string {
+	var list []string
+	for _, name := range names {
+		list = append(list, tufmeta.Printable(name))
+	}
+	return strings.Join(list, ", ")
 }
 
 // gone reports whether a key was destroyed before somebody got hold of its device
@@ -96,7 +131,7 @@ func (a *Assessment) add(s Selector, l *listed) {
 	weak := s.kind == "firmware"
 	h := a.hit(l.token)
 	if h == nil {
-		a.Hits = append(a.Hits, Hit{Token: l.token, Roles: l.roles, Weak: weak})
+		a.Hits = append(a.Hits, Hit{Token: l.token, Roles: l.roles, Below: l.below, Weak: weak})
 		h = &a.Hits[len(a.Hits)-1]
 	}
 	h.Weak = h.Weak && weak
@@ -160,6 +195,9 @@ func (a *Assessment) there(s Selector) string {
 	}
 	if len(list) == 0 {
 		return "nothing can be selected so: no device is known; --roster EARLIER says whose the keys are"
+	}
+	if len(a.known.Below) > 0 && s.kind != "role" {
+		return fmt.Sprintf("root %d and the trusted delegations have: %s", a.Root, strings.Join(list, "; "))
 	}
 	return fmt.Sprintf("root %d has: %s", a.Root, strings.Join(list, "; "))
 }

@@ -201,11 +201,25 @@ func (a *Assessment) warn(selectors []Selector) {
 	if a.OutOfBand() && a.known.Targets == nil {
 		a.say("the new repository lists no target yet: name the newest published targets with --trusted-targets, and compare what it lists with the last good state")
 	}
+	a.below()
 	a.neighbours()
 	a.ends(selectors)
 	for _, s := range selectors {
 		if s.kind == "firmware" {
 			a.unjudged(s)
+		}
+	}
+}
+
+// below names keys that were found and that delegations list, where the old ones
+// go on: a root cannot take them out there.
+func (a *Assessment) below() {
+	if a.OutOfBand() {
+		return
+	}
+	for _, h := range a.Hits {
+		if len(h.Below.Roles) > 0 {
+			a.say("%s signs %s too, delegated by %s, and no root changes that: --delegations writes what targets delegates into the plan, without the key, and draft refuses where a delegation goes on naming it", h.Token.Describe(), printable(h.Below.Roles), printable(h.Below.By))
 		}
 	}
 }
