@@ -71,10 +71,10 @@ func runRevocation(env *environment, dir string, o initOptions) error {
 	a := r.assessment
 	var imported []string
 	if !o.dryRun {
-		if err := r.answer(o); err != nil {
+		if imported, err = r.externals(o, env.now()); err != nil { // first: delegations are written out by whose keys they name
 			return err
 		}
-		if imported, err = r.externals(o, env.now()); err != nil {
+		if err := r.answer(o); err != nil {
 			return err
 		}
 	}
@@ -279,7 +279,7 @@ func (r *revocation) answer(o initOptions) error {
 // delegated to their keys.
 func (r *revocation) externals(o initOptions, now time.Time) ([]string, error) {
 	below := r.below
-	if r.assessment.OutOfBand() {
+	if r.assessment.OutOfBand() && !o.spell {
 		below = nil // what is drafted delegates nothing
 	}
 	return takeExternals(r.plan, r.files, o.others, r.known, r.had, below, now)
