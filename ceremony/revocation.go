@@ -61,6 +61,7 @@ type revocation struct {
 	known      *plan.Plan                  // the earlier ceremony's plan, with its files
 	had        folder.Files
 	assessment *compromise.Assessment
+	before     past // the earlier ceremony
 }
 
 func runRevocation(env *environment, dir string, o initOptions) error {
@@ -121,7 +122,7 @@ func assess(o initOptions, now time.Time) (*revocation, error) {
 		return nil, err
 	}
 	known, had := before.plan, before.files
-	r := &revocation{files: folder.Files{}, known: known, had: had}
+	r := &revocation{files: folder.Files{}, known: known, had: had, before: before}
 	if r.root, err = takeRoots(r.files, o.roots, now); err != nil {
 		return nil, err
 	}
@@ -241,7 +242,11 @@ func (r *revocation) spell(d *tufmeta.Delegations) error {
 	if err := plan.FillDelegations(r.plan, r.plan.Targets, d, r.known, r.files); err != nil {
 		return hint(fmt.Errorf("carrying delegations over: %w", err), "leave --delegations out, and write those that are to go on under targets in plan.yaml")
 	}
-	r.plan.RevokeDelegated()
+	for _, dead := range r.plan.RevokeDelegated() {
+		r.assessment.Warnings = append(r.assessment.Warnings, fmt.Sprintf("%s is delegated to keys that cannot sign it again, one-time keys of an earlier ceremony or lost ones, and they are left out: %s. List new ones for it in plan.yaml; one-time keys sign in the ceremony that makes them, so %s has to stand under delegated: there", tufmeta.Printable(dead.Role), strings.Join(dead.Tokens, ", "), tufmeta.Printable(dead.Role)))
+	}
+	r.bindKeys()
+	r.before.tellEnds(r.plan)
 	return nil
 }
 
@@ -349,49 +354,3 @@ func (r *revocation) write(env *environment, dir string, advice []string) error 
 	}
 	return nil
 }
-
-func bulletin(p *plan.Plan) string {
-	name := p.Repository
-	if name == "" {
-		name = "REPOSITORY"
-	}
-	return fmt.Sprintf(bulletinText, tufmeta.Printable(name))
-}
-
-// bulletinText is filled in by people; what stands in brackets is theirs.
-const bulletinText = `# %s: the trusted root is replaced
-
-Published [DATE, TIME UTC] by [NAMES], who have each published it by a way of
-their own: [WHERE].
-
-## What happened
-
-[WHEN] [WHICH KEYS] of the root of this repository [were stolen, were lost, cannot
-be excluded to have been copied]. The old root cannot be trusted any more, and no
-update of it can mend that: whoever has the keys can sign updates too.
-
-Affected: everything that clients took from the repository after [WHEN].
-Not affected: [WHAT].
-
-## What you must do
-
-1. Take nothing from the repository until you have done the rest.
-2. Get the new root.json from [WHERE]. Print its SHA-256: sha256sum root.json
-3. Compare it with the one below, from two places at least. All of it.
-4. Put it where your client has the old root.json.
-5. Remove the folder in which your client keeps metadata.
-6. [WHAT TO DO ABOUT WHAT WAS INSTALLED IN THE MEANTIME]
-
-## The new root
-
-SHA-256 of root.json:
-
-    [64 DIGITS, FROM ceremony inspect root.json]
-
-The same in words, to be read aloud:
-
-    [32 WORDS, FROM ceremony inspect root.json]
-
-It expires on [DATE]. The next bulletin will be published [WHERE] on [DATE].
-Questions: [WHOM TO ASK, BY A WAY THAT IS NOT THE REPOSITORY]
-`
