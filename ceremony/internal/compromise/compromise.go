@@ -46,8 +46,9 @@ type Known struct {
 // device, which cannot move keys, has proved it, in a bundle that verifies from
 // the trusted root; so whoever has the device since does not have the key.
 type Destroyed struct {
-	Words string
-	Gone  bool
+	Words  string
+	Proved bool // its device has attested the key in its place, in such a bundle
+	Gone   bool
 }
 
 // Firmware is what a device has attested of itself. Version is empty where it

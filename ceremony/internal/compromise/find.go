@@ -143,10 +143,12 @@ func (a *Assessment) add(s Selector, l *listed) {
 // nothing says why a selector selects nothing.
 func (a *Assessment) nothing(s Selector) string {
 	root := fmt.Sprintf("root %d", a.Root)
-	for _, l := range a.keys() {
-		if a.selects(s, l) {
-			return "the only keys in " + root + " that it could mean are gone: " + l.token.Name + " was " + a.known.Destroyed[l.token.Name].Words
-		}
+	var gone []string
+	for _, l := range a.meant(s) {
+		gone = append(gone, l.token.Name+" was "+a.known.Destroyed[l.token.Name].Words)
+	}
+	if len(gone) > 0 {
+		return "the only keys in " + root + " that it could mean are gone: " + strings.Join(gone, "; ")
 	}
 	switch s.kind {
 	case "key":
@@ -167,9 +169,21 @@ func (a *Assessment) nothing(s Selector) string {
 	return "no device that has attested its firmware has one in that range"
 }
 
-// there names what can be selected in that way.
+// meant are the keys that a selector fits and does not count, since they are gone.
+func (a *Assessment) meant(s Selector) []*listed {
+	return slices.DeleteFunc(a.keys(), func(l *listed) bool { return !a.selects(s, l) || !a.gone(s, l.token) })
+}
+
+// there names what can be selected in that way, and of keys that are gone how each
+// is named by itself.
 func (a *Assessment) there(s Selector) string {
 	var list []string
+	for _, l := range a.meant(s) {
+		list = append(list, "key:"+l.token.Key.Fingerprint()+" ("+l.token.Name+")")
+	}
+	if len(list) > 0 {
+		return "if somebody may have a copy, or had the device before that day, name the key itself: " + strings.Join(list, ", ")
+	}
 	add := func(text string) {
 		if text != "" && !slices.Contains(list, text) {
 			list = append(list, text)

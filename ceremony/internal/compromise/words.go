@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -252,7 +253,7 @@ func (a *Assessment) margin(r Role) {
 			a.say("of %d keys of %s %d are left: decide its threshold anew, and list new tokens", r.Keys, r.Name, r.Kept)
 		}
 	case a.resting(r):
-		a.say("%s is not signed now, and its one-time keys, which were destroyed, stay listed: what they have signed is to verify. When %s has to be signed, it needs new ones", r.Name, r.Name)
+		a.say("%s is not signed now, and its one-time keys, %s, stay listed: what they have signed is to verify. When %s has to be signed, it needs new ones", r.Name, a.howEnded(r), r.Name)
 	case r.Keys == 0 || r.Kept == r.Keys && left > 1:
 	case left < 0:
 		a.say("%s: draft refuses until %s listed", next, are(-left, "new token"))
@@ -263,6 +264,16 @@ func (a *Assessment) margin(r Role) {
 	case left == 1:
 		a.say("%s: one more may be lost; plan a rotation with new tokens soon", next)
 	}
+}
+
+// howEnded is careful with what somebody has only said.
+func (a *Assessment) howEnded(r Role) string {
+	for _, f := range inspect.Fingerprints(a.known.Root, r.Name) {
+		if t, ok := a.known.Roster.ByFingerprint(f); ok && a.ended(t) && !a.known.Destroyed[t.Name].Proved {
+			return "which are said to be destroyed"
+		}
+	}
+	return "which were destroyed, as is proved"
 }
 
 // ends says of one-time keys that they are not lost but destroyed, as far as there
