@@ -208,7 +208,7 @@ func (b *past) destroyed() map[string]compromise.Destroyed {
 	all := map[string]compromise.Destroyed{}
 	for _, o := range b.once {
 		if o.End != evidence.Alive {
-			all[o.Token.Name] = compromise.Destroyed{Words: onceWords(o), Proved: b.verified && o.End == evidence.Proved, Gone: b.verified && o.End == evidence.Proved && !movable(o)}
+			all[o.Token.Name] = compromise.Destroyed{Words: onceWords(o), Proved: b.verified && o.End == evidence.Proved, Gone: b.verified && o.End == evidence.Proved && o.Made && !movable(o)}
 		}
 	}
 	return all

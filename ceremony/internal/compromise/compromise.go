@@ -44,7 +44,8 @@ type Known struct {
 
 // Destroyed is what the evidence says of the end of a one-time key. Gone: its
 // device, which cannot move keys, has proved it, in a bundle that verifies from
-// the trusted root; so whoever has the device since does not have the key.
+// the trusted root, and has attested that it made the key; so whoever has the
+// device since does not have the key.
 type Destroyed struct {
 	Words  string
 	Proved bool // its device has attested the key in its place, in such a bundle

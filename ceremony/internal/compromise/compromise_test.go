@@ -316,6 +316,7 @@ func TestDestroyed(t *testing.T) {
 		{"its role", compromise.Destroyed{Words: words, Gone: true}, "role:targets", "B", 0, "It counts as one in other hands all the same"},
 		{"both devices, and nothing proves it", compromise.Destroyed{Words: words}, "device:77", "B", 0, "It counts as one in other hands all the same"},
 		{"another's loss, and it is proved", compromise.Destroyed{Words: words, Proved: true}, "holder:holder-5", "A", 2, "its one-time keys, which were destroyed, as is proved, stay listed"},
+		{"a holder, who had it while it was there", compromise.Destroyed{Words: words, Proved: true, Gone: true}, "holder:holder-1", "A", 0, "It counts as one in other hands all the same"},
 		{"both devices, and it is proved", compromise.Destroyed{Words: words, Proved: true, Gone: true}, "device:77", "A", 2, "Whoever has the device now does not have the key"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -96,10 +96,11 @@ func printable(names []string) string {
 	return strings.Join(list, ", ")
 }
 
-// gone reports whether a key was destroyed before somebody got hold of its device
-// or its holder. Who names the key itself, or its role, may know of a copy.
+// gone reports whether a key was destroyed before somebody got hold of its device.
+// Of a holder nobody can say since when: he had the key while it was there. Who
+// names the key itself, or its role, may know of a copy.
 func (a *Assessment) gone(s Selector, t *roster.Token) bool {
-	return (s.kind == "holder" || s.kind == "device") && a.known.Destroyed[t.Name].Gone
+	return s.kind == "device" && a.known.Destroyed[t.Name].Gone
 }
 
 func (a *Assessment) selects(s Selector, l *listed) bool {
