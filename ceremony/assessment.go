@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"tufceremony/ceremony/internal/compromise"
@@ -60,9 +61,18 @@ func printHits(w io.Writer, title string, a *compromise.Assessment, weak bool) {
 			fmt.Fprintln(w, "\n"+title)
 			first = false
 		}
-		wrapTo(w, "  ", "      ", fmt.Sprintf("%s: %s, by %s", compromise.Bring(h.Token), strings.Join(h.Roles, ", "), tufmeta.Printable(strings.Join(h.By, ", "))))
+		wrapTo(w, "  ", "      ", fmt.Sprintf("%s: %s, by %s", compromise.Bring(h.Token), standing(h), tufmeta.Printable(strings.Join(h.By, ", "))))
 		fmt.Fprintf(w, "      SHA-256 %s\n", h.Token.Key.Fingerprint())
 	}
+}
+
+// standing lists the roles in which a key stands.
+func standing(h compromise.Hit) string {
+	roles := slices.Clone(h.Roles)
+	for _, name := range h.Below.Roles {
+		roles = append(roles, tufmeta.Printable(name)+" (delegated)")
+	}
+	return strings.Join(roles, ", ")
 }
 
 func printCounts(w io.Writer, a *compromise.Assessment) {
@@ -78,6 +88,7 @@ type assessmentHit struct {
 	Device      string   `json:"device"`
 	Fingerprint string   `json:"fingerprint"`
 	Roles       []string `json:"roles"`
+	Delegated   []string `json:"delegated"`
 	By          []string `json:"by"`
 	Weak        bool     `json:"weak"`
 }
@@ -99,7 +110,7 @@ func assessmentJSON(a *compromise.Assessment) assessmentReport {
 	out := assessmentReport{Case: a.Case, Root: a.Root, Expires: a.Expires, Expired: a.Expired, OutOfBand: a.OutOfBand(),
 		Sentences: a.Sentences[:], Hits: []assessmentHit{}, Roles: a.Roles, Warnings: append([]string{}, a.Warnings...), Steps: a.Steps}
 	for _, h := range a.Hits {
-		out.Hits = append(out.Hits, assessmentHit{h.Token.Name, h.Token.Holder, h.Token.Device(), h.Token.Key.Fingerprint(), h.Roles, h.By, h.Weak})
+		out.Hits = append(out.Hits, assessmentHit{h.Token.Name, h.Token.Holder, h.Token.Device(), h.Token.Key.Fingerprint(), append([]string{}, h.Roles...), append([]string{}, h.Below.Roles...), h.By, h.Weak})
 	}
 	return out
 }

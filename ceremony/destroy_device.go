@@ -128,7 +128,10 @@ func (d *destruction) destroy(device hsm.Token) (err error) {
 	if !ok {
 		return hint(fmt.Errorf("destroying the key of token %q: %w", d.token.Name, hsm.ErrUnsupported), "have its maker's tools destroy it, and waive ONE-TIME-ALIVE in a new plan, with how it was done")
 	}
-	if err := errors.Join(d.noProofYet(), d.ask()); err != nil {
+	if err := d.noProofYet(); err != nil {
+		return err
+	}
+	if err := d.ask(); err != nil {
 		return err
 	}
 	if err := durable.Writable(d.dir); err != nil {

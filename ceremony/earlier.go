@@ -11,8 +11,10 @@ import (
 	"tufceremony/ceremony/internal/compromise"
 	"tufceremony/ceremony/internal/evidence"
 	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/spool"
+	"tufceremony/ceremony/internal/tufmeta"
 	"tufceremony/ceremony/internal/verify"
 )
 
@@ -88,7 +90,8 @@ func lookBack(path string, roots []string) (past, error) {
 
 // verify tries the trusted roots: an ordinary bundle ends at the newest. One that
 // ended before them is held to its own first root, which proves that nothing of it
-// was changed, and not that it belongs to this repository.
+// was changed, and not that it belongs to this repository: it has to name a key of
+// the trusted root at least.
 func (b *past) verify(path string, roots []string) error {
 	from := filepath.ToSlash(path)
 	var refused error
@@ -114,8 +117,39 @@ func (b *past) verify(path string, roots []string) error {
 	if refused != nil {
 		return &hinted{fmt.Errorf("reading the earlier ceremony: %s does not verify: %w", from, refused), "nothing was taken from it: " + bundleHint + ". Without --roster keys have numbers for names"}
 	}
-	b.words = fmt.Sprintf("Names, devices and what is asked of them come from %s. It verifies from its own root %d on, and nothing here ties it to a root that you trust: compare them with the minutes when the plan is read aloud.", from, version)
+	common, err := b.common(from, roots)
+	if err != nil {
+		return err
+	}
+	b.words = fmt.Sprintf("Names, devices and what is asked of them come from %s. It verifies from its own root %d on, and nothing here ties it to a root that you trust%s: compare them with the minutes when the plan is read aloud.", from, version, common)
 	return nil
+}
+
+// common says how many keys of the newest trusted root an earlier plan names. With none it is
+// another repository's, or too old to say anything: any bundle verifies from its own root.
+func (b *past) common(from string, roots []string) (string, error) {
+	if len(roots) == 0 {
+		return "", nil // a genesis goes on from no root
+	}
+	newest, err := takeRoots(folder.Files{}, roots, b.plan.Opens)
+	if err != nil || newest == nil {
+		return "", err
+	}
+	keys := map[string]bool{} // whether the plan names it, by fingerprint
+	named := 0
+	for _, role := range tufmeta.TopRoles {
+		for _, f := range inspect.Fingerprints(newest, role) {
+			_, known := b.plan.Roster.ByFingerprint(f)
+			if known && !keys[f] {
+				named++
+			}
+			keys[f] = known
+		}
+	}
+	if named == 0 {
+		return "", &hinted{fmt.Errorf("reading the earlier ceremony: %s names none of the %s of root %d: it is another repository's, or older than all of them", from, plural(len(keys), "key"), newest.Version), "nothing was taken from it: name the bundle of the last ceremony of this repository, or leave --roster out; then keys have numbers for names"}
+	}
+	return fmt.Sprintf(", of which it names %d of %s", named, plural(len(keys), "key")), nil
 }
 
 // from verifies the bundle at the time of its own ceremony: that it has expired
@@ -174,7 +208,7 @@ func (b *past) destroyed() map[string]compromise.Destroyed {
 	all := map[string]compromise.Destroyed{}
 	for _, o := range b.once {
 		if o.End != evidence.Alive {
-			all[o.Token.Name] = compromise.Destroyed{Words: onceWords(o), Gone: b.verified && o.End == evidence.Proved && !movable(o)}
+			all[o.Token.Name] = compromise.Destroyed{Words: onceWords(o), Proved: b.verified && o.End == evidence.Proved, Gone: b.verified && o.End == evidence.Proved && o.Made && !movable(o)}
 		}
 	}
 	return all

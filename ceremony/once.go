@@ -33,6 +33,9 @@ func onceWords(o evidence.Once) string {
 		if movable(o) {
 			words += "; with firmware 5.7 or newer keys can be moved, and that no other slot has it is the holder's word"
 		}
+		if !o.Made {
+			words += "; that it was made in the device nothing proves"
+		}
 		return words
 	}
 	by := map[evidence.How]string{

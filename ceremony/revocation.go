@@ -16,6 +16,7 @@ import (
 	"tufceremony/ceremony/internal/evidence"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/plan"
+	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -60,6 +61,7 @@ type revocation struct {
 	known      *plan.Plan                  // the earlier ceremony's plan, with its files
 	had        folder.Files
 	assessment *compromise.Assessment
+	before     past // the earlier ceremony
 }
 
 func runRevocation(env *environment, dir string, o initOptions) error {
@@ -70,10 +72,10 @@ func runRevocation(env *environment, dir string, o initOptions) error {
 	a := r.assessment
 	var imported []string
 	if !o.dryRun {
-		if err := r.answer(o); err != nil {
+		if imported, err = r.externals(o, env.now()); err != nil { // first: delegations are written out by whose keys they name
 			return err
 		}
-		if imported, err = r.externals(o, env.now()); err != nil {
+		if err := r.answer(o); err != nil {
 			return err
 		}
 	}
@@ -120,7 +122,7 @@ func assess(o initOptions, now time.Time) (*revocation, error) {
 		return nil, err
 	}
 	known, had := before.plan, before.files
-	r := &revocation{files: folder.Files{}, known: known, had: had}
+	r := &revocation{files: folder.Files{}, known: known, had: had, before: before}
 	if r.root, err = takeRoots(r.files, o.roots, now); err != nil {
 		return nil, err
 	}
@@ -136,18 +138,45 @@ func assess(o initOptions, now time.Time) (*revocation, error) {
 	if err := plan.FillFrom(r.plan, r.root, known, now.AddDate(1, 0, 0), r.files); err != nil {
 		return nil, hint(fmt.Errorf("reading the trusted root: %w", err), "`ceremony inspect` shows its keys")
 	}
-	plan.CarryPolicy(r.plan, known, had, r.files)
 	r.bindKeys()
+	inRoot := map[*roster.Token]bool{}
+	for _, t := range r.plan.Roster.Tokens() {
+		inRoot[t] = true
+	}
+	looked, err := r.lookBelow(selectors)
+	if err != nil {
+		return nil, err
+	}
+	plan.CarryPolicy(r.plan, known, had, r.files)
 	firmware := map[string]compromise.Firmware{}
 	for name, f := range evidence.Firmwares(r.plan, r.files, r.root) {
 		firmware[name] = compromise.Firmware(f)
 	}
 	before.tellEnds(r.plan)
-	r.assessment, err = compromise.Assess(compromise.Known{Root: r.root, Roster: &r.plan.Roster, Firmware: firmware, Destroyed: before.destroyed(), Targets: r.targets, Now: now}, selectors)
-	if err == nil && !before.verified {
+	r.assessment, err = compromise.Assess(compromise.Known{Root: r.root, Roster: &r.plan.Roster, Firmware: firmware, Destroyed: before.destroyed(), Below: looked, Targets: r.targets, Now: now}, selectors)
+	if err != nil {
+		return nil, err
+	}
+	if !before.verified {
 		r.assessment.Warnings = append(r.assessment.Warnings, before.said()...)
 	}
-	return r, err
+	r.plan.Forget(r.files, func(t *roster.Token) bool { return !inRoot[t] && !r.found(t) })
+	return r, nil
+}
+
+// lookBelow finds the keys of trusted delegations that somebody is known to have, or
+// that are named by themselves: whoever is compromised is so there too.
+func (r *revocation) lookBelow(selectors []compromise.Selector) (map[string]plan.Below, error) {
+	meant := func(fingerprint, id string) bool {
+		return slices.ContainsFunc(selectors, func(s compromise.Selector) bool { return s.Names(fingerprint, id) })
+	}
+	below, err := plan.FillBelow(r.plan, r.below, r.known, r.files, meant)
+	return below, hint(err, "`ceremony inspect` shows the keys of the trusted targets")
+}
+
+// found reports whether a selector has found a token.
+func (r *revocation) found(t *roster.Token) bool {
+	return slices.ContainsFunc(r.assessment.Hits, func(h compromise.Hit) bool { return h.Token == t })
 }
 
 // bindKeys gives each token the key that the root lists, of whatever type: what
@@ -163,7 +192,9 @@ func (r *revocation) bindKeys() {
 			continue
 		}
 		if fingerprint, err := tufmeta.Fingerprint(public); err == nil {
-			t.Key = byFingerprint[fingerprint]
+			if key := byFingerprint[fingerprint]; key != nil {
+				t.Key = key
+			}
 		}
 	}
 }
@@ -203,10 +234,19 @@ func (r *revocation) anew(spell bool) error {
 		r.plan.Dropped = r.assessment.Dropped()
 		return nil
 	}
-	if err := plan.FillDelegations(r.plan, r.plan.Targets, whole.Delegations, r.known, r.files); err != nil {
+	return r.spell(whole.Delegations)
+}
+
+// spell writes delegations out, without what is revoked.
+func (r *revocation) spell(d *tufmeta.Delegations) error {
+	if err := plan.FillDelegations(r.plan, r.plan.Targets, d, r.known, r.files); err != nil {
 		return hint(fmt.Errorf("carrying delegations over: %w", err), "leave --delegations out, and write those that are to go on under targets in plan.yaml")
 	}
-	r.plan.RevokeDelegated()
+	for _, dead := range r.plan.RevokeDelegated() {
+		r.assessment.Warnings = append(r.assessment.Warnings, fmt.Sprintf("%s is delegated to keys that cannot sign it again, one-time keys of an earlier ceremony or lost ones, and they are left out: %s. List new ones for it in plan.yaml; one-time keys sign in the ceremony that makes them, so %s has to stand under delegated: there", tufmeta.Printable(dead.Role), strings.Join(dead.Tokens, ", "), tufmeta.Printable(dead.Role)))
+	}
+	r.bindKeys()
+	r.before.tellEnds(r.plan)
 	return nil
 }
 
@@ -230,8 +270,12 @@ func (r *revocation) answer(o initOptions) error {
 		return putTargets(r.plan.Targets, r.files, merged(listed, more))
 	}
 	if a.SignsTargets() && r.targets != nil || o.add != "" || o.list != "" {
-		_, err := fillTargets(r.plan, r.files, map[string]*tufmeta.Targets{"targets": r.targets}, r.plan.Root.Expires, o)
-		return err
+		if _, err := fillTargets(r.plan, r.files, map[string]*tufmeta.Targets{"targets": r.targets}, r.plan.Root.Expires, o); err != nil {
+			return err
+		}
+	}
+	if o.spell && r.plan.Targets != nil && r.targets != nil && r.targets.Delegations.Len() > 0 {
+		return r.spell(r.targets.Delegations)
 	}
 	return nil
 }
@@ -240,7 +284,7 @@ func (r *revocation) answer(o initOptions) error {
 // delegated to their keys.
 func (r *revocation) externals(o initOptions, now time.Time) ([]string, error) {
 	below := r.below
-	if r.assessment.OutOfBand() {
+	if r.assessment.OutOfBand() && !o.spell {
 		below = nil // what is drafted delegates nothing
 	}
 	return takeExternals(r.plan, r.files, o.others, r.known, r.had, below, now)
@@ -310,49 +354,3 @@ func (r *revocation) write(env *environment, dir string, advice []string) error 
 	}
 	return nil
 }
-
-func bulletin(p *plan.Plan) string {
-	name := p.Repository
-	if name == "" {
-		name = "REPOSITORY"
-	}
-	return fmt.Sprintf(bulletinText, tufmeta.Printable(name))
-}
-
-// bulletinText is filled in by people; what stands in brackets is theirs.
-const bulletinText = `# %s: the trusted root is replaced
-
-Published [DATE, TIME UTC] by [NAMES], who have each published it by a way of
-their own: [WHERE].
-
-## What happened
-
-[WHEN] [WHICH KEYS] of the root of this repository [were stolen, were lost, cannot
-be excluded to have been copied]. The old root cannot be trusted any more, and no
-update of it can mend that: whoever has the keys can sign updates too.
-
-Affected: everything that clients took from the repository after [WHEN].
-Not affected: [WHAT].
-
-## What you must do
-
-1. Take nothing from the repository until you have done the rest.
-2. Get the new root.json from [WHERE]. Print its SHA-256: sha256sum root.json
-3. Compare it with the one below, from two places at least. All of it.
-4. Put it where your client has the old root.json.
-5. Remove the folder in which your client keeps metadata.
-6. [WHAT TO DO ABOUT WHAT WAS INSTALLED IN THE MEANTIME]
-
-## The new root
-
-SHA-256 of root.json:
-
-    [64 DIGITS, FROM ceremony inspect root.json]
-
-The same in words, to be read aloud:
-
-    [32 WORDS, FROM ceremony inspect root.json]
-
-It expires on [DATE]. The next bulletin will be published [WHERE] on [DATE].
-Questions: [WHOM TO ASK, BY A WAY THAT IS NOT THE REPOSITORY]
-`

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -36,14 +37,19 @@ type Known struct {
 	Now      time.Time
 	// Destroyed are one-time tokens, by name, of whose end there is evidence.
 	Destroyed map[string]Destroyed
+	// Below are the tokens, by name, whose keys stand in trusted delegations, be
+	// they in the root or not.
+	Below map[string]plan.Below
 }
 
 // Destroyed is what the evidence says of the end of a one-time key. Gone: its
 // device, which cannot move keys, has proved it, in a bundle that verifies from
-// the trusted root; so whoever has the device since does not have the key.
+// the trusted root, and has attested that it made the key; so whoever has the
+// device since does not have the key.
 type Destroyed struct {
-	Words string
-	Gone  bool
+	Words  string
+	Proved bool // its device has attested the key in its place, in such a bundle
+	Gone   bool
 }
 
 // Firmware is what a device has attested of itself. Version is empty where it
@@ -54,6 +60,7 @@ type Firmware struct{ Device, Serial, Version, Why string }
 type Hit struct {
 	Token *roster.Token
 	Roles []string // of the trusted root
+	Below plan.Below
 	By    []string // selectors as typed
 	Weak  bool     // still its holder's; else it is in other hands
 }
@@ -102,7 +109,12 @@ func (a *Assessment) Online() bool {
 // SignsTargets reports whether targets must be signed anew.
 func (a *Assessment) SignsTargets() bool {
 	r := a.role("targets")
-	return a.Case == "B" || a.OutOfBand() || r.Kept < r.Keys
+	return a.Case == "B" || a.OutOfBand() || r.Kept < r.Keys || a.delegates()
+}
+
+// delegates reports whether targets itself delegates to a key that was found.
+func (a *Assessment) delegates() bool {
+	return slices.ContainsFunc(a.Hits, func(h Hit) bool { return slices.Contains(h.Below.By, "targets") })
 }
 
 // Tokens names the tokens in other hands, Weak those that are to be replaced.
@@ -139,6 +151,9 @@ func Assess(k Known, selectors []Selector) (*Assessment, error) {
 		if err := a.find(s); err != nil {
 			return nil, err
 		}
+	}
+	if err := a.inRoot(); err != nil {
+		return nil, err
 	}
 	for _, name := range tufmeta.TopRoles {
 		a.Roles = append(a.Roles, a.count(name))
@@ -183,7 +198,7 @@ func (a *Assessment) rest() {
 }
 
 func (a *Assessment) resting(r Role) bool {
-	return r.Destroyed > 0 && r.Living+r.Destroyed == r.Keys && r.Weak == 0 && r.Name == "targets" && !a.OutOfBand()
+	return r.Destroyed > 0 && r.Living+r.Destroyed == r.Keys && r.Weak == 0 && r.Name == "targets" && !a.OutOfBand() && !a.delegates()
 }
 
 // Resting names the destroyed tokens that stay in the role of targets.

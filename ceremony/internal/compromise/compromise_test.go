@@ -312,10 +312,12 @@ func TestDestroyed(t *testing.T) {
 		resting   int
 		says      string
 	}{
-		{"another's loss", compromise.Destroyed{Words: words}, "holder:holder-5", "A", 2, "stay listed: what they have signed is to verify"},
+		{"another's loss", compromise.Destroyed{Words: words}, "holder:holder-5", "A", 2, "its one-time keys, which are said to be destroyed, stay listed: what they have signed is to verify"},
 		{"its role", compromise.Destroyed{Words: words, Gone: true}, "role:targets", "B", 0, "It counts as one in other hands all the same"},
 		{"both devices, and nothing proves it", compromise.Destroyed{Words: words}, "device:77", "B", 0, "It counts as one in other hands all the same"},
-		{"both devices, and it is proved", compromise.Destroyed{Words: words, Gone: true}, "device:77", "A", 2, "Whoever has the device now does not have the key"},
+		{"another's loss, and it is proved", compromise.Destroyed{Words: words, Proved: true}, "holder:holder-5", "A", 2, "its one-time keys, which were destroyed, as is proved, stay listed"},
+		{"a holder, who had it while it was there", compromise.Destroyed{Words: words, Proved: true, Gone: true}, "holder:holder-1", "A", 0, "It counts as one in other hands all the same"},
+		{"both devices, and it is proved", compromise.Destroyed{Words: words, Proved: true, Gone: true}, "device:77", "A", 2, "Whoever has the device now does not have the key"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			k := known(t)
@@ -354,7 +356,24 @@ func TestOnlyDestroyed(t *testing.T) {
 	h := &k.Roster.Holders[0]
 	h.Tokens = append(h.Tokens, &roster.Token{Name: "once-1", Holder: h.Name, Serial: "77", Key: key, OneTime: true, Lost: true})
 	k.Destroyed = map[string]compromise.Destroyed{"once-1": {Words: "destroyed on a day", Gone: true}}
-	if _, err := assess(t, k, "device:77"); err == nil || !strings.Contains(err.Error(), "the only keys in root 1 that it could mean are gone: once-1 was destroyed on a day") {
-		t.Errorf("error is %v", err)
+	more := ceremonytest.Object(t, "once-2")
+	k.Root.Keys[more.ID] = more
+	k.Root.Roles["targets"].KeyIDs = append(k.Root.Roles["targets"].KeyIDs, more.ID)
+	h.Tokens = append(h.Tokens, &roster.Token{Name: "once-2", Holder: h.Name, Serial: "77", Key: more, OneTime: true, Lost: true})
+	k.Destroyed["once-2"] = compromise.Destroyed{Words: "destroyed on another", Gone: true}
+	_, err := assess(t, k, "device:77")
+	var e *compromise.Error
+	if !errors.As(err, &e) || !strings.Contains(e.Error(), "the only keys in root 1 that it could mean are gone: once-1 was destroyed on a day; once-2 was destroyed on another") {
+		t.Fatalf("error is %v", err)
+	}
+	// What the hint gives to type finds them; the same serial would not.
+	for _, once := range []*tufmeta.Key{key, more} {
+		typed := "key:" + once.Fingerprint()
+		if !strings.Contains(e.Hint(), typed) || strings.Contains(e.Hint(), "77 (") {
+			t.Errorf("the hint is %q", e.Hint())
+		}
+		if a, err := assess(t, k, typed); err != nil || len(a.Tokens()) != 1 {
+			t.Errorf("%s finds %v, %v", typed, a, err)
+		}
 	}
 }

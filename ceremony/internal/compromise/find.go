@@ -7,18 +7,22 @@ import (
 	"strings"
 
 	"tufceremony/ceremony/internal/inspect"
+	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
-// listed is a key of the trusted root, by its public key.
+// listed is a key of the trusted root, or of trusted delegations, by its public
+// key.
 type listed struct {
 	token *roster.Token
-	ids   []string // under which the root lists it
-	roles []string
+	ids   []string // under which it is listed
+	roles []string // of the root
+	below plan.Below
 }
 
-// keys lists the keys of the four roles, once each, in the order of the root.
+// keys lists the keys of the four roles, once each, in the order of the root, and
+// after them those of delegations.
 func (a *Assessment) keys() []*listed {
 	var all []*listed
 	index := map[string]*listed{}
@@ -41,6 +45,18 @@ func (a *Assessment) keys() []*listed {
 			l.ids = append(l.ids, id)
 		}
 	}
+	for _, t := range a.known.Roster.Tokens() {
+		below, ok := a.known.Below[t.Name]
+		if !ok || t.Key == nil {
+			continue
+		}
+		l := index[t.Key.Fingerprint()]
+		if l == nil {
+			l = &listed{token: t}
+			index[t.Key.Fingerprint()], all = l, append(all, l)
+		}
+		l.below, l.ids = below, append(l.ids, below.IDs...)
+	}
 	return all
 }
 
@@ -61,10 +77,30 @@ func (a *Assessment) find(s Selector) error {
 	return &Error{fmt.Sprintf("looking for what is compromised: %q: %s", s.Typed, a.nothing(s)), a.there(s)}
 }
 
-// gone reports whether a key was destroyed before somebody got hold of its device
-// or its holder. Who names the key itself, or its role, may know of a copy.
+// inRoot wants one of the keys in the root: else there is nothing that a next root
+// could take out.
+func (a *Assessment) inRoot() error {
+	if len(a.Hits) == 0 || slices.ContainsFunc(a.Hits, func(h Hit) bool { return len(h.Roles) > 0 }) {
+		return nil
+	}
+	h := a.Hits[0]
+	return &Error{fmt.Sprintf("looking for what is compromised: %q: root %d does not know the key of %s: it stands in a delegation alone, and signs %s", h.By[0], a.Root, h.Token.Describe(), printable(h.Below.Roles)),
+		fmt.Sprintf("change the delegation, in a ceremony that signs %s: `ceremony init DIR --kind targets --delegations`", printable(h.Below.By))}
+}
+
+func printable(names []string) string {
+	var list []string
+	for _, name := range names {
+		list = append(list, tufmeta.Printable(name))
+	}
+	return strings.Join(list, ", ")
+}
+
+// gone reports whether a key was destroyed before somebody got hold of its device.
+// Of a holder nobody can say since when: he had the key while it was there. Who
+// names the key itself, or its role, may know of a copy.
 func (a *Assessment) gone(s Selector, t *roster.Token) bool {
-	return (s.kind == "holder" || s.kind == "device") && a.known.Destroyed[t.Name].Gone
+	return s.kind == "device" && a.known.Destroyed[t.Name].Gone
 }
 
 func (a *Assessment) selects(s Selector, l *listed) bool {
@@ -96,7 +132,7 @@ func (a *Assessment) add(s Selector, l *listed) {
 	weak := s.kind == "firmware"
 	h := a.hit(l.token)
 	if h == nil {
-		a.Hits = append(a.Hits, Hit{Token: l.token, Roles: l.roles, Weak: weak})
+		a.Hits = append(a.Hits, Hit{Token: l.token, Roles: l.roles, Below: l.below, Weak: weak})
 		h = &a.Hits[len(a.Hits)-1]
 	}
 	h.Weak = h.Weak && weak
@@ -108,10 +144,12 @@ func (a *Assessment) add(s Selector, l *listed) {
 // nothing says why a selector selects nothing.
 func (a *Assessment) nothing(s Selector) string {
 	root := fmt.Sprintf("root %d", a.Root)
-	for _, l := range a.keys() {
-		if a.selects(s, l) {
-			return "the only keys in " + root + " that it could mean are gone: " + l.token.Name + " was " + a.known.Destroyed[l.token.Name].Words
-		}
+	var gone []string
+	for _, l := range a.meant(s) {
+		gone = append(gone, l.token.Name+" was "+a.known.Destroyed[l.token.Name].Words)
+	}
+	if len(gone) > 0 {
+		return "the only keys in " + root + " that it could mean are gone: " + strings.Join(gone, "; ")
 	}
 	switch s.kind {
 	case "key":
@@ -132,9 +170,21 @@ func (a *Assessment) nothing(s Selector) string {
 	return "no device that has attested its firmware has one in that range"
 }
 
-// there names what can be selected in that way.
+// meant are the keys that a selector fits and does not count, since they are gone.
+func (a *Assessment) meant(s Selector) []*listed {
+	return slices.DeleteFunc(a.keys(), func(l *listed) bool { return !a.selects(s, l) || !a.gone(s, l.token) })
+}
+
+// there names what can be selected in that way, and of keys that are gone how each
+// is named by itself.
 func (a *Assessment) there(s Selector) string {
 	var list []string
+	for _, l := range a.meant(s) {
+		list = append(list, "key:"+l.token.Key.Fingerprint()+" ("+l.token.Name+")")
+	}
+	if len(list) > 0 {
+		return "if somebody may have a copy, or had the device before that day, name the key itself: " + strings.Join(list, ", ")
+	}
 	add := func(text string) {
 		if text != "" && !slices.Contains(list, text) {
 			list = append(list, text)
@@ -160,6 +210,9 @@ func (a *Assessment) there(s Selector) string {
 	}
 	if len(list) == 0 {
 		return "nothing can be selected so: no device is known; --roster EARLIER says whose the keys are"
+	}
+	if len(a.known.Below) > 0 && s.kind != "role" {
+		return fmt.Sprintf("root %d and the trusted delegations have: %s", a.Root, strings.Join(list, "; "))
 	}
 	return fmt.Sprintf("root %d has: %s", a.Root, strings.Join(list, "; "))
 }

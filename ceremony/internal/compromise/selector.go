@@ -17,6 +17,12 @@ type Selector struct {
 	span  span // of firmware
 }
 
+// Names reports whether the selector names a key itself, by its fingerprint or key
+// ID.
+func (s Selector) Names(fingerprint, id string) bool {
+	return s.kind == "key" && (s.value == fingerprint || s.value == id)
+}
+
 // Error is a selector that cannot be read, or that finds nothing.
 type Error struct{ Problem, Remedy string }
 

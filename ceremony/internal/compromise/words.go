@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"tufceremony/ceremony/internal/inspect"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -201,11 +202,25 @@ func (a *Assessment) warn(selectors []Selector) {
 	if a.OutOfBand() && a.known.Targets == nil {
 		a.say("the new repository lists no target yet: name the newest published targets with --trusted-targets, and compare what it lists with the last good state")
 	}
+	a.below()
 	a.neighbours()
 	a.ends(selectors)
 	for _, s := range selectors {
 		if s.kind == "firmware" {
 			a.unjudged(s)
+		}
+	}
+}
+
+// below names keys that were found and that delegations list, where the old ones
+// go on: a root cannot take them out there.
+func (a *Assessment) below() {
+	if a.OutOfBand() {
+		return
+	}
+	for _, h := range a.Hits {
+		if len(h.Below.Roles) > 0 {
+			a.say("%s signs %s too, delegated by %s, and no root changes that: --delegations writes what targets delegates into the plan, without the key, and draft refuses where a delegation goes on naming it", h.Token.Describe(), printable(h.Below.Roles), printable(h.Below.By))
 		}
 	}
 }
@@ -238,7 +253,7 @@ func (a *Assessment) margin(r Role) {
 			a.say("of %d keys of %s %d are left: decide its threshold anew, and list new tokens", r.Keys, r.Name, r.Kept)
 		}
 	case a.resting(r):
-		a.say("%s is not signed now, and its one-time keys, which were destroyed, stay listed: what they have signed is to verify. When %s has to be signed, it needs new ones", r.Name, r.Name)
+		a.say("%s is not signed now, and its one-time keys, %s, stay listed: what they have signed is to verify. When %s has to be signed, it needs new ones", r.Name, a.howEnded(r), r.Name)
 	case r.Keys == 0 || r.Kept == r.Keys && left > 1:
 	case left < 0:
 		a.say("%s: draft refuses until %s listed", next, are(-left, "new token"))
@@ -249,6 +264,16 @@ func (a *Assessment) margin(r Role) {
 	case left == 1:
 		a.say("%s: one more may be lost; plan a rotation with new tokens soon", next)
 	}
+}
+
+// howEnded is careful with what somebody has only said.
+func (a *Assessment) howEnded(r Role) string {
+	for _, f := range inspect.Fingerprints(a.known.Root, r.Name) {
+		if t, ok := a.known.Roster.ByFingerprint(f); ok && a.ended(t) && !a.known.Destroyed[t.Name].Proved {
+			return "which are said to be destroyed"
+		}
+	}
+	return "which were destroyed, as is proved"
 }
 
 // ends says of one-time keys that they are not lost but destroyed, as far as there

@@ -32,6 +32,9 @@ type Once struct {
 	End   End
 	What  *Destruction // nil where there is none that can be read
 	Facts attest.Facts // of the key that took its place, where it is proved
+	// Made: the device that has proved its end has attested the one-time key itself
+	// as made in it. Without that whoever brought the key may have it still.
+	Made bool
 }
 
 // Destroyed judges what the folder says of the one-time keys that were made for
@@ -190,8 +193,21 @@ func (j *judge) replacement(o *Once, d Destruction) {
 			j.refuse(o, "%s: %v", DestructionFile(o.Token.Name), err)
 			return
 		}
-		o.End, o.Facts = Proved, facts
+		o.End, o.Facts, o.Made = Proved, facts, j.made(o.Token, d)
 	}
+}
+
+// made reports whether the one-time key's own attestation is genuine, and says that
+// it was made in the device and the slot in which it was overwritten.
+func (j *judge) made(t *roster.Token, d Destruction) bool {
+	data, there := j.files[t.EvidenceFile]
+	if t.EvidenceFile == "" || !there {
+		return false
+	}
+	in := &judge{plan: j.plan, files: j.files, trust: j.trust}
+	facts, ok := in.verify(t, data)
+	return ok && facts.Bind(t.Key.Public) == nil && facts.Generated.Answer == attest.Yes &&
+		facts.WantSerial(d.Serial) == nil && facts.WantSlot(d.ID) == nil
 }
 
 func (j *judge) refuse(o *Once, format string, args ...any) {

@@ -230,3 +230,45 @@ func TestParseDestruction(t *testing.T) {
 		t.Error("a line more is accepted")
 	}
 }
+
+// That a one-time key was made in the device only its own attestation shows, of
+// that key, that device and that slot.
+func TestDestroyedMade(t *testing.T) {
+	card := func(serial uint32, slot string) ceremonytest.Card {
+		y := ceremonytest.YubiKey(serial)
+		y.Slot = slot
+		return y
+	}
+	rehearsals := ceremonytest.Rehearsals(t)
+	own := ceremonytest.Key(t, "once-1").Public()
+	for name, row := range map[string]struct {
+		evidence []byte
+		made     bool
+	}{
+		"its own":         {rehearsals.Evidence(t, own, card(2001, "9c")), true},
+		"none":            {nil, false},
+		"forged":          {rehearsals.Forged(t, own, card(2001, "9c")), false},
+		"of another key":  {rehearsals.Evidence(t, ceremonytest.Key(t, "stranger").Public(), card(2001, "9c")), false},
+		"garbage":         {[]byte("hello"), false},
+		"another's place": {rehearsals.Evidence(t, ceremonytest.Key(t, "once-2").Public(), card(2002, "9c")), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := once(t)
+			c.Files["keys/once-1.attestation.pem"] = row.evidence
+			if row.evidence == nil {
+				delete(c.Files, "keys/once-1.attestation.pem")
+			}
+			p, _ := reread(t, c)
+			text, err := overwritten(t, c, "once-1", "over", 2001).Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Files["destroyed/once-1.json"] = text
+			c.Files["destroyed/once-1.attestation.pem"] = rehearsals.Evidence(t, ceremonytest.Key(t, "over").Public(), card(2001, "9c"))
+			all, _ := evidence.Destroyed(p, c.Files, c.Files.Event())
+			if all[0].End != evidence.Proved || all[0].Made != row.made {
+				t.Errorf("its end is %s, and made there %t", all[0].End, all[0].Made)
+			}
+		})
+	}
+}

@@ -185,18 +185,41 @@ func (p *Plan) Anew(old *tufmeta.Targets) {
 	}
 }
 
+// Dead are keys of a delegated role that cannot sign any more.
+type Dead struct {
+	Role   string
+	Tokens []string
+}
+
 // RevokeDelegated takes compromised and weak tokens out of the delegations that
-// targets spells out. Thresholds that are no longer reached are left to decide.
-func (p *Plan) RevokeDelegated() {
+// targets spells out. Under a new first root, where each role is signed anew, lost
+// ones and one-time ones of an earlier ceremony go too, and are given; else they
+// stay, since what they have signed is to verify. Thresholds that are no longer
+// reached are left to decide.
+func (p *Plan) RevokeDelegated() []Dead {
+	var all []Dead
 	for i := range p.Targets.Delegations.Roles {
 		d := &p.Targets.Delegations.Roles[i]
+		dead := Dead{Role: d.Name}
 		d.Role.Tokens = slices.DeleteFunc(slices.Clone(d.Role.Tokens), func(name string) bool {
-			return slices.Contains(p.Compromise.Tokens, name) || slices.Contains(p.Compromise.Weak, name)
+			if slices.Contains(p.Compromise.Tokens, name) || slices.Contains(p.Compromise.Weak, name) {
+				return true
+			}
+			t, ok := p.Roster.Token(name)
+			if !ok || !t.Lost || p.Kind != Genesis {
+				return false
+			}
+			dead.Tokens = append(dead.Tokens, name)
+			return true
 		})
 		if d.External == "" && len(d.Role.Tokens) < d.Role.Threshold {
 			d.Role.Threshold = 0
 		}
+		if len(dead.Tokens) > 0 {
+			all = append(all, dead)
+		}
 	}
+	return all
 }
 
 func (w *writer) compromise(p *Plan) {

@@ -2,8 +2,11 @@ package plan
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"tufceremony/ceremony/internal/folder"
+	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -57,4 +60,97 @@ func below(p, earlier *Plan, files folder.Files) *filler {
 		}
 	}
 	return f
+}
+
+// Below is where a key stands in trusted delegations.
+type Below struct {
+	Roles []string // the delegated roles that it signs
+	By    []string // who delegates them: targets, or a delegated role
+	IDs   []string // key IDs under which it is listed
+}
+
+// FillBelow finds the tokens whose keys stand in trusted delegations, by name, and
+// adds those that the roster does not have: the ones that an earlier plan
+// knows, and keys that meant picks out by fingerprint or key ID. Of what else is
+// delegated to nobody can say who has it.
+func FillBelow(p *Plan, old map[string]*tufmeta.Targets, earlier *Plan, files folder.Files, meant func(fingerprint, id string) bool) (map[string]Below, error) {
+	f := &filler{p: p, earlier: earlier, files: files, names: map[string]string{}}
+	known := map[string]bool{}
+	if earlier != nil {
+		known = fingerprints(&earlier.Roster, func(string, string) {})
+	}
+	fingerprints(&p.Roster, func(fingerprint, name string) { f.names[fingerprint] = name })
+	all := map[string]Below{}
+	for _, by := range slices.Sorted(maps.Keys(old)) {
+		d := old[by].Delegations
+		tokens := map[string]string{} // by key ID
+		for id, key := range d.Keys() {
+			if key == nil || key.Err != nil {
+				continue
+			}
+			fingerprint := key.Fingerprint()
+			if f.names[fingerprint] == "" && !known[fingerprint] && !meant(fingerprint, id) {
+				continue
+			}
+			if err := f.keys(by, map[string]*tufmeta.Key{id: key}, []string{id}, false); err != nil {
+				return nil, err
+			}
+			tokens[id] = f.names[fingerprint]
+			if t, ok := p.Roster.Token(tokens[id]); ok && t.Key == nil {
+				t.Key = key
+			}
+		}
+		if len(tokens) > 0 {
+			stand(all, by, d, tokens)
+		}
+	}
+	return all, nil
+}
+
+func fingerprints(r *roster.Roster, each func(fingerprint, name string)) map[string]bool {
+	all := map[string]bool{}
+	for _, t := range r.Tokens() {
+		if t.Key != nil {
+			all[t.Key.Fingerprint()] = true
+			each(t.Key.Fingerprint(), t.Name)
+		}
+	}
+	return all
+}
+
+// stand notes for each token what a role delegates to it.
+func stand(all map[string]Below, by string, d *tufmeta.Delegations, tokens map[string]string) {
+	add := func(list []string, more string) []string {
+		if slices.Contains(list, more) {
+			return list
+		}
+		return append(list, more)
+	}
+	for _, x := range d.All() {
+		for _, id := range x.KeyIDs {
+			if name := tokens[id]; name != "" {
+				b := all[name]
+				all[name] = Below{add(b.Roles, x.Name), add(b.By, by), add(b.IDs, id)}
+			}
+		}
+	}
+}
+
+// Forget takes tokens out of the roster, with their files and with holders who
+// have no other.
+func (p *Plan) Forget(files folder.Files, forget func(t *roster.Token) bool) {
+	gone := func(t *roster.Token) bool {
+		if !forget(t) {
+			return false
+		}
+		delete(files, t.KeyFile)
+		delete(files, t.EvidenceFile)
+		return true
+	}
+	r := &p.Roster
+	for i := range r.Holders {
+		r.Holders[i].Tokens = slices.DeleteFunc(r.Holders[i].Tokens, gone)
+	}
+	r.Holders = slices.DeleteFunc(r.Holders, func(h roster.Holder) bool { return len(h.Tokens) == 0 })
+	r.Online = slices.DeleteFunc(r.Online, gone)
 }
