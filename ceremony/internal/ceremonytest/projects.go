@@ -35,10 +35,17 @@ func SignAs(private crypto.Signer, data []byte) ([]byte, error) {
 	return private.Sign(nil, data, crypto.Hash(0))
 }
 
-// Claim is what a developer sends: a project of a repository with a key, which
+// Index is what developers claim projects of: a repository, and until when their
+// proofs are good.
+type Index struct {
+	Repository string
+	Until      string
+}
+
+// Claim is what a developer sends: a project of the index with a key, which
 // may be that of another project's developer, and the proof. Without paths they
 // are those below packages/.
-func Claim(repository, project, developer string, paths ...string) (projects.Entry, error) {
+func (x Index) Claim(project, developer string, paths ...string) (projects.Entry, error) {
 	if len(paths) == 0 {
 		paths = []string{"packages/" + project + "/*"}
 	}
@@ -50,18 +57,21 @@ func Claim(repository, project, developer string, paths ...string) (projects.Ent
 	if err != nil {
 		return projects.Entry{}, err
 	}
-	e := projects.Entry{Project: project, Threshold: 1, Until: "2099-12-31", Paths: paths}
-	proof, err := SignAs(private, projects.Statement(repository, e, []string{tufmeta.Digest(der)}))
+	e := projects.Entry{Project: project, Threshold: 1, Until: x.Until, Paths: paths}
+	proof, err := SignAs(private, projects.Statement(x.Repository, e, []string{tufmeta.Digest(der)}))
 	e.Keys = []projects.Key{{PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), Proof: proof}}
 	return e, err
 }
 
-// Claims is a list of projects, each with its own developer's key.
-func Claims(t testing.TB, repository string, names ...string) []byte {
+// Example is the index that Promotion has.
+var Example = Index{Repository: "example.org", Until: "2027-12-31"}
+
+// Claims is a list of projects of the Example, each with its own developer's key.
+func Claims(t testing.TB, names ...string) []byte {
 	t.Helper()
 	var entries []projects.Entry
 	for _, name := range names {
-		e, err := Claim(repository, name, name)
+		e, err := Example.Claim(name, name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +99,7 @@ func Promotion(t testing.TB, trusted folder.Files, version int64, withdraw []str
 	p.Targets, p.Delegated = nil, []*plan.TargetsPlan{claimed}
 	c := Start(t, p, trusted)
 	if len(names) > 0 {
-		c.Files[ProjectList] = Claims(t, p.Repository, names...)
+		c.Files[ProjectList] = Claims(t, names...)
 	}
 	return c
 }

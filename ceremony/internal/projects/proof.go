@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"time"
@@ -50,12 +51,45 @@ func isDay(text string) bool {
 	return err == nil && day.MatchString(text)
 }
 
-// At says when the event begins that is to sign for the projects: what a developer
-// has signed is good until the end of the day that it names, in UTC.
-func (l *Linter) At(opens time.Time) {
+// longest is for how many days after the window opens proofs may be good without a
+// word: a ceremony is held every month, and a developer can sign again in a year.
+const longest = 400
+
+// At says when the event is held that is to sign for the projects. What a developer
+// has signed is good until the end of the day that it names, in UTC; holders may
+// sign until the window closes, so that day must not be over then. Days that are far
+// away are found too, each once.
+func (l *Linter) At(opens, closes time.Time) {
+	close, far := closes.UTC().Format(lastDay), opens.UTC().AddDate(0, 0, longest).Format(lastDay)
+	late := map[string]*shared{}
 	for _, e := range l.entries {
-		if today := opens.UTC().Format(lastDay); e.Until < today {
-			l.say("PROJECT-PROOF", e.Name(), "its proofs are good until %s, and the plan's window opens on %s", e.Until, today)
+		switch {
+		case e.Until < close:
+			l.say("PROJECT-PROOF", e.Name(), "its proofs are good until %s, and the plan's window closes on %s", e.Until, close)
+		case e.Until > far:
+			if late[e.Until] == nil {
+				late[e.Until] = &shared{}
+			}
+			late[e.Until].add(e.Name())
 		}
 	}
+	for _, day := range slices.Sorted(maps.Keys(late)) {
+		s := late[day]
+		l.say("PROJECT-UNTIL", day, "proofs are good until then, more than %d days after the plan's window opens, of %s", longest, s.text())
+	}
+}
+
+// Ends says in words between which days the proofs of a list end, "on 2027-12-31"
+// where that is one, and gives both. Of an empty list there are none.
+func Ends(entries []Entry) (words, first, last string) {
+	for _, e := range entries {
+		if first == "" || e.Until < first {
+			first = e.Until
+		}
+		last = max(last, e.Until)
+	}
+	if first == last {
+		return "on " + first, first, last
+	}
+	return "between " + first + " and " + last, first, last
 }

@@ -37,7 +37,7 @@ func Projects(p *plan.Plan, t *plan.TargetsPlan, trusted Trusted) *projects.Lint
 			l.Reserve(token.Key.Fingerprint(), token.Describe())
 		}
 	}
-	l.At(p.Opens)
+	l.At(p.Opens, p.Closes)
 	trusted.reserve(l, t.Name())
 	gone := map[string]bool{}
 	for _, project := range t.Withdraw {
