@@ -47,7 +47,7 @@ func indexCmd(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // scriptIndex is what the projects of scripts are claimed of: their clocks are at June 2028.
-var scriptIndex = ceremonytest.Index{Repository: repositoryName, Until: "2028-12-31"}
+var scriptIndex = ceremonytest.Index{Scope: projects.Scope{Repository: repositoryName, Role: "claimed", Rehearsal: true}, Until: "2028-12-31"}
 
 // claimsCmd writes a list of projects with the keys of their developers, or with
 // those of another project's: NAME=OTHER.

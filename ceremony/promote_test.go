@@ -46,7 +46,7 @@ func (r *rehearsal) claims(file string, names ...string) error {
 }
 
 func (r *rehearsal) claimsOf(names ...string) ([]byte, error) {
-	index := ceremonytest.Index{Repository: repositoryName, Until: r.now.AddDate(0, 10, 0).Format(time.DateOnly)}
+	index := ceremonytest.Index{Scope: projects.Scope{Repository: repositoryName, Role: "claimed", Rehearsal: true}, Until: r.now.AddDate(0, 10, 0).Format(time.DateOnly)}
 	var entries []projects.Entry
 	for _, name := range names {
 		e, err := index.Claim(name, name)

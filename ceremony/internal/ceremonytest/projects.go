@@ -35,11 +35,10 @@ func SignAs(private crypto.Signer, data []byte) ([]byte, error) {
 	return private.Sign(nil, data, crypto.Hash(0))
 }
 
-// Index is what developers claim projects of: a repository, and until when their
-// proofs are good.
+// Index is where developers claim projects, and until when their proofs are good.
 type Index struct {
-	Repository string
-	Until      string
+	projects.Scope
+	Until string
 }
 
 // Claim is what a developer sends: a project of the index with a key, which
@@ -58,13 +57,13 @@ func (x Index) Claim(project, developer string, paths ...string) (projects.Entry
 		return projects.Entry{}, err
 	}
 	e := projects.Entry{Project: project, Threshold: 1, Until: x.Until, Paths: paths}
-	proof, err := SignAs(private, projects.Statement(x.Repository, e, []string{tufmeta.Digest(der)}))
+	proof, err := SignAs(private, projects.Statement(x.Scope, e, []string{tufmeta.Digest(der)}))
 	e.Keys = []projects.Key{{PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), Proof: proof}}
 	return e, err
 }
 
 // Example is the index that Promotion has.
-var Example = Index{Repository: "example.org", Until: "2027-12-31"}
+var Example = Index{Scope: projects.Scope{Repository: "example.org", Role: "claimed"}, Until: "2027-12-31"}
 
 // Claims is a list of projects of the Example, each with its own developer's key.
 func Claims(t testing.TB, names ...string) []byte {

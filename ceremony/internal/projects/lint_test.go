@@ -55,7 +55,7 @@ func lint(list ...projects.Entry) *projects.Linter {
 
 // asSent looks at a list with the proofs that it has.
 func asSent(list ...projects.Entry) *projects.Linter {
-	return projects.NewLinter(repository, "claimed", list)
+	return projects.NewLinter(scope, list)
 }
 
 func TestGoodList(t *testing.T) {
@@ -105,7 +105,13 @@ func TestProof(t *testing.T) {
 	wants(t, asSent(two))
 	two.Threshold = 1
 	wants(t, asSent(two), no, strings.Replace(no, "keys[0]", "keys[1]", 1))
-	wants(t, projects.NewLinter("another.org", "claimed", entries(t, "requests")), "refusal: PROJECT-PROOF, requests: ")
+	for name, there := range map[string]projects.Scope{
+		"another repository": {Repository: "another.org", Role: "claimed"},
+		"another role":       {Repository: "example.org", Role: "archived"},
+		"a rehearsal":        {Repository: "example.org", Role: "claimed", Rehearsal: true},
+	} {
+		t.Run(name, func(t *testing.T) { wants(t, projects.NewLinter(there, entries(t, "requests")), no) })
+	}
 	if row, _ := check.Lookup("PROJECT-PROOF"); row.Waivable() {
 		t.Error("a missing proof can be waived")
 	}

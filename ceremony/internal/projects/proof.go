@@ -12,15 +12,27 @@ import (
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
+// Scope is where a proof is good: in the repository that plans name so, for the role
+// that is to delegate to the project, and in rehearsals or in none.
+type Scope struct {
+	Repository, Role string
+	Rehearsal        bool
+}
+
 // Statement is what each developer of a project signs: these very bytes, the same
-// for all of them. It says what the list's line asks for in the project's name,
-// every path and every key, so that nobody can hand on a proof with other ones; and
-// until when, so that an old line does not come back. It begins as no metadata
+// for all of them. It says where, so that what was signed for a rehearsal or for
+// another role is good there alone; what the list's line asks for in the project's
+// name, every path and every key, so that nobody can hand on a proof with other ones;
+// and until when, so that an old line does not come back. It begins as no metadata
 // does, so that it proves nothing anywhere else. The keys are given as SHA-256
 // fingerprints in hex.
-func Statement(repository string, e Entry, fingerprints []string) []byte {
+func Statement(scope Scope, e Entry, fingerprints []string) []byte {
 	var text bytes.Buffer
-	fmt.Fprintf(&text, "ceremony proof of possession 2\nrepository: %s\nproject: %s\nthreshold: %d\nuntil: %s\n", repository, e.Name(), e.Threshold, e.Until)
+	fmt.Fprintf(&text, "ceremony proof of possession 3\nrepository: %s\nrole: %s\n", scope.Repository, scope.Role)
+	if scope.Rehearsal {
+		text.WriteString("rehearsal: true\n")
+	}
+	fmt.Fprintf(&text, "project: %s\nthreshold: %d\nuntil: %s\n", e.Name(), e.Threshold, e.Until)
 	for _, path := range slices.Sorted(slices.Values(e.Paths)) {
 		fmt.Fprintf(&text, "path: %s\n", path)
 	}
@@ -31,12 +43,12 @@ func Statement(repository string, e Entry, fingerprints []string) []byte {
 }
 
 // proved reports whether a key's proof is one, over the statement of its project.
-func proved(repository string, statement []byte, listed Key, key *tufmeta.Key) error {
+func proved(scope Scope, statement []byte, listed Key, key *tufmeta.Key) error {
 	if listed.Proof == nil {
 		return errors.New("there is no proof that its developer has the private key")
 	}
 	if key.Verify(statement, listed.Proof) != nil {
-		return fmt.Errorf("the proof is not this key's signature over the statement about this project in \"%s\": the name, threshold, last day, paths and keys that the list has", tufmeta.Printable(repository))
+		return fmt.Errorf("the proof is not this key's signature over the statement about this project in \"%s\": the name, threshold, last day, paths and keys that the list has, for the role \"%s\", %s", tufmeta.Printable(scope.Repository), tufmeta.Printable(scope.Role), map[bool]string{true: "in a rehearsal", false: "in no rehearsal"}[scope.Rehearsal])
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ type Trusted struct {
 // Projects judges the list of a role against what is trusted. Its results are not
 // weighed yet.
 func Projects(p *plan.Plan, t *plan.TargetsPlan, trusted Trusted) *projects.Linter {
-	l := projects.NewLinter(p.Repository, t.Name(), t.Claimed())
+	l := projects.NewLinter(projects.Scope{Repository: p.Repository, Role: t.Name(), Rehearsal: p.Rehearsal}, t.Claimed())
 	for _, token := range p.Roster.Tokens() {
 		if token.Key != nil {
 			l.Reserve(token.Key.Fingerprint(), token.Describe())
