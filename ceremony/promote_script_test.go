@@ -50,7 +50,7 @@ func indexCmd(ts *testscript.TestScript, neg bool, args []string) {
 var scriptIndex = ceremonytest.Index{Scope: projects.Scope{Repository: repositoryName, Role: "claimed", Rehearsal: true}, Until: "2028-12-31"}
 
 // claimsCmd writes a list of projects with the keys of their developers, or with
-// those of another project's: NAME=OTHER.
+// those of other projects', all of whom must sign: NAME=OTHER+OTHER.
 func claimsCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: claims FILE PROJECT...")

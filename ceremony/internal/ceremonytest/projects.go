@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
+	"strings"
 	"testing"
 
 	"tufceremony/ceremony/internal/folder"
@@ -41,25 +42,37 @@ type Index struct {
 	Until string
 }
 
-// Claim is what a developer sends: a project of the index with a key, which
-// may be that of another project's developer, and the proof. Without paths they
-// are those below packages/.
-func (x Index) Claim(project, developer string, paths ...string) (projects.Entry, error) {
+// Claim is what the developers of a project send: a project of the index with their
+// keys, all of which must sign, and the proofs. Developers are named as their own
+// projects, with a + between. Without paths they are those below packages/.
+func (x Index) Claim(project, developers string, paths ...string) (projects.Entry, error) {
 	if len(paths) == 0 {
 		paths = []string{"packages/" + project + "/*"}
 	}
-	private, err := Developer(developer)
-	if err != nil {
-		return projects.Entry{}, err
+	e := projects.Entry{Project: project, Until: x.Until, Paths: paths}
+	var privates []crypto.Signer
+	var fingerprints []string
+	for developer := range strings.SplitSeq(developers, "+") {
+		private, err := Developer(developer)
+		if err != nil {
+			return e, err
+		}
+		der, err := x509.MarshalPKIXPublicKey(private.Public())
+		if err != nil {
+			return e, err
+		}
+		privates, fingerprints = append(privates, private), append(fingerprints, tufmeta.Digest(der))
+		e.Keys = append(e.Keys, projects.Key{PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))})
 	}
-	der, err := x509.MarshalPKIXPublicKey(private.Public())
-	if err != nil {
-		return projects.Entry{}, err
+	e.Threshold = len(privates)
+	for i, private := range privates {
+		proof, err := SignAs(private, projects.Statement(x.Scope, e, fingerprints))
+		if err != nil {
+			return e, err
+		}
+		e.Keys[i].Proof = proof
 	}
-	e := projects.Entry{Project: project, Threshold: 1, Until: x.Until, Paths: paths}
-	proof, err := SignAs(private, projects.Statement(x.Scope, e, []string{tufmeta.Digest(der)}))
-	e.Keys = []projects.Key{{PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), Proof: proof}}
-	return e, err
+	return e, nil
 }
 
 // Example is the index that Promotion has.
