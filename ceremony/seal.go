@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -83,8 +84,11 @@ func runSeal(env *environment, dir, output string) error {
 		}
 	}
 	wrote, size, digest, err := writeBundle(output, verified)
-	if err != nil {
+	if errors.Is(err, fs.ErrExist) {
 		return hint(err, "name another file; a bundle is never overwritten")
+	}
+	if err != nil {
+		return err
 	}
 	if len(dropped) > 0 {
 		printResults(env.out, dropped)
@@ -111,11 +115,13 @@ func runSeal(env *environment, dir, output string) error {
 // writeBundle writes a bundle, or finds it there, and gives its size in bytes and its
 // SHA-256.
 func writeBundle(file string, verified verify.Verified) (wrote bool, size int, digest string, err error) {
-	sum := spool.NewHash()
 	wrote, err = durable.EnsureBy(file, func(w io.Writer) error {
-		return bundle.Write(io.MultiWriter(w, sum), verified)
+		sum := spool.NewHash()
+		err := bundle.Write(io.MultiWriter(w, sum), verified)
+		size, digest = sum.Size(), hex.EncodeToString(sum.Sum())
+		return err
 	})
-	return wrote, sum.Size(), hex.EncodeToString(sum.Sum()), err
+	return wrote, size, digest, err
 }
 
 // sealable is what goes into a bundle: the folder without payloads, which the

@@ -63,8 +63,11 @@ func EnsureBy(path string, fill func(io.Writer) error) (bool, error) {
 		return false, nil
 	case err == nil:
 		return false, fmt.Errorf("writing %q: %w with other content", path, fs.ErrExist)
+	case !errors.Is(err, fs.ErrNotExist):
+		return false, fmt.Errorf("writing %q: %w", path, err)
 	}
-	return true, CreateBy(path, fill)
+	err := CreateBy(path, fill)
+	return err == nil, err
 }
 
 // Replace writes a file in the place of the one that has its name, if any.

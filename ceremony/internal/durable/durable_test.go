@@ -286,3 +286,21 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// What cannot be written out is not compared with what is there either.
+func TestEnsureByFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	wrong := errors.New("wrong")
+	for range 2 {
+		wrote, err := durable.EnsureBy(path, func(io.Writer) error { return wrong })
+		if wrote || !errors.Is(err, wrong) || errors.Is(err, fs.ErrExist) {
+			t.Errorf("wrote: %v, %v", wrote, err)
+		}
+		if err := os.WriteFile(path, []byte("there"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if have, err := os.ReadFile(path); err != nil || string(have) != "there" {
+		t.Errorf("%q, %v", have, err)
+	}
+}

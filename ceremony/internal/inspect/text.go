@@ -73,7 +73,7 @@ func PlainText(b []byte) bool {
 // PlainKey reports the same of a key object with one PEM key, whose line feeds and
 // blanks Text passes over.
 func PlainKey(b []byte) bool {
-	before, rest, found := bytes.Cut(b, []byte(`"-----BEGIN `))
+	before, rest, found := bytes.Cut(b, []byte(`:"-----BEGIN `))
 	pem, after, ends := bytes.Cut(rest, []byte(`"`))
 	if !found || !ends || !PlainText(before) || !PlainText(after) {
 		return false

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"tufceremony/ceremony/internal/stream"
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
@@ -69,9 +70,32 @@ func TestMostDelegations(t *testing.T) {
 	if n := len(changes); n != 2*(shownSurprises+1) {
 		t.Errorf("%d changes are shown", n)
 	}
-	for _, at := range []int{shownSurprises, 2*shownSurprises + 1} {
-		if at < len(changes) && changes[at].New != "1005 more, found with --grep" {
-			t.Errorf("change %d: %+v", at, changes[at])
+	for i, mark := range []string{"+", "-"} {
+		if last := changes[len(changes)-2+i]; last.Mark != mark || last.New != "1005 more, found with --grep" {
+			t.Errorf("%+v", last)
+		}
+	}
+}
+
+// Line feeds are looked for everywhere but in the PEM text of a key.
+func TestTextOfDelegations(t *testing.T) {
+	const pem = `"-----BEGIN PUBLIC KEY-----` + "\n" + `AA==` + "\n" + `-----END PUBLIC KEY-----` + "\n" + `"`
+	for _, row := range []struct {
+		in    stream.Place
+		value string
+		odd   bool
+	}{
+		{stream.Keys, `{"keytype":"ecdsa","keyval":{"public":` + pem + `},"scheme":"ecdsa-sha2-nistp256"}`, false},
+		{stream.Keys, `{"keytype":"ecdsa","keyval":{"-----BEGIN a` + "\n" + `b":"x"},"scheme":"ecdsa-sha2-nistp256"}`, true},
+		{stream.Roles, `{"keyids":[],"name":"a","threshold":1}`, false},
+		{stream.Roles, `{"keyids":[],"name":"-----BEGIN a` + "\n" + `b","threshold":1}`, true},
+	} {
+		e := &entries{}
+		if err := e.delegated(stream.Change{In: row.in, Kind: stream.Added, Name: []byte("k"), New: []byte(row.value)}); err != nil {
+			t.Fatal(err)
+		}
+		if odd := len(e.results) > 0; odd != row.odd {
+			t.Errorf("%s: %+v", row.value, e.results)
 		}
 	}
 }

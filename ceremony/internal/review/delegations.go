@@ -99,7 +99,15 @@ func (r *reviewer) listAsPlanned(v folder.Version, what string, have, want []str
 	if slices.Equal(have, want) {
 		return true
 	}
-	r.say("PLAN-MISMATCH", v.String(), "%s is %q, and the plan says %q", what, have, want)
+	if max(len(have), len(want)) <= shownUnchanged {
+		r.say("PLAN-MISMATCH", v.String(), "%s is %q, and the plan says %q", what, have, want)
+		return false
+	}
+	at := 0
+	for at < min(len(have), len(want)) && have[at] == want[at] {
+		at++
+	}
+	r.say("PLAN-MISMATCH", v.String(), "%s has %d entries, and the plan %d; they part at number %d", what, len(have), len(want), at+1)
 	return false
 }
 
@@ -163,7 +171,7 @@ func (r *reviewer) delegationChanges(role string) []Change {
 	if n := strconv.Itoa(b.now.Len()); r.sameBelow[role] && many {
 		return []Change{{Mark: "=", What: "delegations unchanged", Old: n, New: n}}
 	}
-	found, gone := few{mark: "~"}, few{mark: "-"}
+	found := few{}
 	kept := 0
 	var inOrder []bool
 	if many {
@@ -184,15 +192,19 @@ func (r *reviewer) delegationChanges(role string) []Change {
 			kept++
 			continue
 		}
-		found.add(append([]Change{scalar("delegation "+is.name, was.text, is.text)}, r.keyChanges(is.name, was.keys, is.keys)...))
+		mark := "~"
+		if old == nil {
+			mark = "+"
+		}
+		found.add(mark, append([]Change{scalar("delegation "+is.name, was.text, is.text)}, r.keyChanges(is.name, was.keys, is.keys)...))
 	}
 	for i, d := range b.old.All() {
 		if _, stays := like(b.now, d); !stays {
 			was := r.described(b.old, i, d)
-			gone.add(append([]Change{{Mark: "-", What: "delegation " + was.name, Old: was.text}}, r.keyChanges(was.name, was.keys, nil)...))
+			found.add("-", append([]Change{{Mark: "-", What: "delegation " + was.name, Old: was.text}}, r.keyChanges(was.name, was.keys, nil)...))
 		}
 	}
-	changes := append(found.all(), gone.all()...)
+	changes := found.all()
 	if kept > 0 {
 		n := strconv.Itoa(kept)
 		changes = append(changes, Change{Mark: "=", What: "delegations unchanged", Old: n, New: n})
@@ -200,27 +212,33 @@ func (r *reviewer) delegationChanges(role string) []Change {
 	return changes
 }
 
-// few shows what changes of delegations, unless that is a lot.
+// few shows what changes of delegations: of each mark so many, and the number of the
+// rest.
 type few struct {
-	mark        string
-	changes     []Change
-	shown, more int // delegations
+	changes []Change
+	shown   map[string]int
 }
 
-func (f *few) add(changes []Change) {
-	if f.shown == shownSurprises {
-		f.more++
-		return
+func (f *few) add(mark string, changes []Change) {
+	if f.shown == nil {
+		f.shown = map[string]int{}
 	}
-	f.shown++
-	f.changes = append(f.changes, changes...)
+	if f.shown[mark]++; f.shown[mark] <= shownSurprises {
+		f.changes = append(f.changes, changes...)
+	}
 }
 
 func (f *few) all() []Change {
-	if f.more == 0 {
-		return f.changes
+	for _, mark := range []string{"+", "~", "-"} {
+		words := "more, found with --grep"
+		if mark == "~" {
+			words = "more that change, were moved, or have other keys"
+		}
+		if more := f.shown[mark] - shownSurprises; more > 0 {
+			f.changes = append(f.changes, Change{Mark: mark, What: "delegations", New: fmt.Sprintf("%d %s", more, words)})
+		}
 	}
-	return append(f.changes, Change{Mark: f.mark, What: "delegations", New: strconv.Itoa(f.more) + " more, found with --grep"})
+	return f.changes
 }
 
 func (r *reviewer) keyChanges(role string, before, after []string) []Change {

@@ -232,7 +232,7 @@ func (e *entries) text(c stream.Change) error {
 
 // delegated judges the text of what is delegated.
 func (e *entries) delegated(c stream.Change) error {
-	if c.New == nil || inspect.PlainText(c.Name) && (inspect.PlainText(c.New) || inspect.PlainKey(c.New)) {
+	if c.New == nil || inspect.PlainText(c.Name) && (inspect.PlainText(c.New) || c.In == stream.Keys && inspect.PlainKey(c.New)) {
 		return nil
 	}
 	value, err := tufmeta.ParseCanonical(c.New)

@@ -111,7 +111,7 @@ func Review(files folder.Files) (*Report, error) {
 	aborted := r.event()
 	check.Draft.Weigh(r.results)
 	r.stillToSign()
-	r.report.Results = check.Waive(slices.Concat(aborted, r.trustedResults, r.results), p.Waivers)
+	r.report.Results = bounded(check.Waive(slices.Concat(aborted, r.trustedResults, r.results), p.Waivers))
 	return r.report, nil
 }
 

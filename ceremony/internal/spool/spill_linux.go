@@ -13,11 +13,11 @@ func (w *Writer) spill() error {
 	if err != nil {
 		return err
 	}
-	w.file = file
 	if err := os.Remove(file.Name()); err != nil {
+		file.Close()
 		return err
 	}
-	w.sum = NewHash()
+	w.file, w.sum = file, NewHash()
 	w.sum.Write(w.held.Bytes())
 	n, err := file.Write(w.held.Bytes())
 	w.size = int64(n)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -196,4 +197,25 @@ func TestWatch(t *testing.T) {
 	if runtime.GOOS == "linux" && (len(told) < 3 || told[len(told)-1] != Held+3*chunk) {
 		t.Error(told)
 	}
+}
+
+// A folder in which files can be made and not removed is no place: the error says so.
+func TestNoRemoval(t *testing.T) {
+	dir := t.TempDir()
+	if out, err := exec.Command("chattr", "+a", dir).CombinedOutput(); err != nil {
+		t.Skipf("a folder that only grows cannot be made here: %v %s", err, out)
+	}
+	t.Cleanup(func() {
+		if err := exec.Command("chattr", "-a", dir).Run(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Setenv("TMPDIR", dir)
+	w := &Writer{}
+	for range 2 {
+		if _, err := w.Write(content(Held + 1)); err == nil || !strings.Contains(err.Error(), "making room for a large file in") {
+			t.Error(err)
+		}
+	}
+	w.Abandon()
 }

@@ -1,8 +1,8 @@
 // Package stream reads and writes metadata of any size in one pass and in
 // memory that does not grow with it.
 //
-//	s := stream.Payload(file)       // a payload: canonical bytes and nothing else
-//	s, err := stream.Envelope(file) // a file as clients fetch it
+//	s := stream.OpenPayload(data)       // a payload: canonical bytes and nothing else
+//	s, err := stream.OpenEnvelope(data) // a file as clients fetch it, in memory or from spool
 //	defer s.Close()
 //	for s.Next() {
 //		e := s.Entry() // a field, a target, a delegated role …

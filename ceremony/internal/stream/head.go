@@ -33,7 +33,7 @@ func (h *Head) Parse() (*tufmeta.Targets, error) { return h.parse() }
 // ReadEnvelope reads a file as clients fetch it. What is large must have sorted
 // members; see Envelope.
 func ReadEnvelope(data []byte) (*Head, error) {
-	if h := remembered(data); h != nil {
+	if h := remembered(data, true); h != nil {
 		return h, nil
 	}
 	if len(data) <= MaxUnsorted {
@@ -44,7 +44,7 @@ func ReadEnvelope(data []byte) (*Head, error) {
 
 // ReadPayload reads a payload file.
 func ReadPayload(canonical []byte) (*Head, error) {
-	if h := remembered(canonical); h != nil {
+	if h := remembered(canonical, false); h != nil {
 		return h, nil
 	}
 	if len(canonical) > spool.Held {
@@ -61,18 +61,24 @@ func ReadPayload(canonical []byte) (*Head, error) {
 // again and again. Nobody changes one.
 var heads sync.Map
 
-func remembered(data []byte) *Head {
+// form is a large file, and what it was read as.
+type form struct {
+	file      spool.ID
+	published bool
+}
+
+func remembered(data []byte, published bool) *Head {
 	if id, large := spool.Identify(data); large {
-		if h, ok := heads.Load(id); ok {
+		if h, ok := heads.Load(form{id, published}); ok {
 			return h.(*Head)
 		}
 	}
 	return nil
 }
 
-func (h *Head) remember(data []byte) {
+func (h *Head) remember(data []byte, published bool) {
 	if id, large := spool.Identify(data); large {
-		heads.LoadOrStore(id, h)
+		heads.LoadOrStore(form{id, published}, h)
 	}
 }
 
@@ -137,7 +143,7 @@ func OpenPayload(canonical []byte) *Scanner {
 }
 
 func (s *Scanner) collectOnce(data []byte) {
-	if _, large := spool.Identify(data); large && remembered(data) == nil {
+	if _, large := spool.Identify(data); large && remembered(data, s.published) == nil {
 		s.collect(data)
 	}
 }
@@ -183,9 +189,14 @@ func (r *reading) end(fault error) error {
 	}
 	signed, gathered, canonical := r.Signed, r.gathered, r.Canonical
 	r.parse = sync.OnceValues(func() (*tufmeta.Targets, error) { return tufmeta.ParseGathered(signed, gathered, canonical) })
-	r.remember(r.data)
+	if _, ok := signed["targets"].(map[string]any); ok && signed["_type"] == "targets" { // as headOf
+		if _, err := r.parse(); err != nil {
+			return err
+		}
+	}
+	r.remember(r.data, r.extract != nil)
 	if r.extract != nil { // it is asked for as a payload too
-		(&Head{Envelope: &tufmeta.Envelope{Signed: r.Signed, Canonical: r.Canonical}, Targets: r.Targets, parse: r.parse}).remember(r.Canonical)
+		(&Head{Envelope: &tufmeta.Envelope{Signed: r.Signed, Canonical: r.Canonical}, Targets: r.Targets, parse: r.parse}).remember(r.Canonical, false)
 	}
 	return nil
 }

@@ -143,3 +143,24 @@ func TestHeadOfAnotherRole(t *testing.T) {
 		}
 	}
 }
+
+// What was read in one form is not taken for the other.
+func TestHeadForms(t *testing.T) {
+	payload := wide(t, spool.Held+1000, "")
+	file := spooled(t, []byte(`{"signatures":[],"signed":`+string(tufmeta.JSON(payload))+"}\n"))
+	canonical := spooled(t, payload)
+	for range 2 { // the second time they are remembered
+		if _, err := stream.ReadEnvelope(file); err != nil {
+			t.Error(err)
+		}
+		if _, err := stream.ReadPayload(canonical); err != nil {
+			t.Error(err)
+		}
+		if _, err := stream.ReadPayload(file); err == nil {
+			t.Error("a published file is read as a payload")
+		}
+		if _, err := stream.ReadEnvelope(canonical); err == nil {
+			t.Error("a payload is read as a published file")
+		}
+	}
+}

@@ -57,3 +57,20 @@ func TestDelegators(t *testing.T) {
 		}
 	}
 }
+
+// A name is found by itself, among others that are long, odd, or there twice.
+func TestFindByName(t *testing.T) {
+	var roles []tufmeta.Delegated
+	for i := range 5000 {
+		roles = append(roles, tufmeta.Delegated{Name: fmt.Sprintf("%d \"\\é", i%4999)})
+	}
+	d := ceremonytest.Delegations(t, nil, roles...)
+	for i := range 4999 {
+		if place, ok := d.Place(fmt.Sprintf("%d \"\\é", i)); !ok || place != i {
+			t.Fatalf("%d is found at %d, %v", i, place, ok)
+		}
+	}
+	if _, ok := d.Place("4999 \"\\é"); ok {
+		t.Error("one that is not there is found")
+	}
+}

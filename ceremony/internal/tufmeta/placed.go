@@ -1,8 +1,8 @@
 package tufmeta
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
+	"bytes"
+	"hash/maphash"
 	"math/bits"
 	"sync"
 
@@ -21,14 +21,14 @@ type placed struct {
 
 	parts *spool.Parts
 	once  sync.Once
-	table []nameID // by the first bytes of the ID; place is 0 where nothing stands
+	seed  maphash.Seed // or somebody could choose names that all stand in one corner of the table
+	table []named      // by hash; place is 0 where nothing stands
 }
 
-// nameID stands for a name, of which half a million would take more memory. Of two
-// names of one ID, which are two texts of which SHA-256 has the same 16 bytes, the
-// second is not found.
-type nameID struct {
-	sum   [16]byte
+// named is a name in the table, by its place: half a million names would take more
+// memory.
+type named struct {
+	hash  uint64
 	place int32 // from 1 on
 }
 
@@ -61,34 +61,30 @@ func (p *placed) find(name string) (int, bool) {
 		return 0, false
 	}
 	p.once.Do(p.index)
-	place := int(p.slot(idOf([]byte(name)).sum).place) - 1
-	return place, place >= 0 && string(p.name(p.at(place))) == name
+	x, _ := p.slot([]byte(name))
+	return int(x.place) - 1, x.place > 0
 }
 
 func (p *placed) index() {
-	p.table = make([]nameID, p.len()*5/4+1)
+	p.seed = maphash.MakeSeed()
+	p.table = make([]named, p.len()*5/4+1)
 	for i := range p.len() {
-		id := idOf(p.name(p.at(i)))
-		if x := p.slot(id.sum); x.place == 0 {
-			id.place = int32(i + 1)
-			*x = id
+		if x, hash := p.slot(p.name(p.at(i))); x.place == 0 {
+			*x = named{hash, int32(i + 1)}
 		}
 	}
 }
 
-// slot is where an ID stands, or would.
-func (p *placed) slot(sum [16]byte) *nameID {
-	first, _ := bits.Mul64(binary.BigEndian.Uint64(sum[:]), uint64(len(p.table)))
+// slot is where a name stands, or would, and its hash.
+func (p *placed) slot(name []byte) (*named, uint64) {
+	hash := maphash.Bytes(p.seed, name)
+	first, _ := bits.Mul64(hash, uint64(len(p.table)))
 	for i := int(first); ; i = (i + 1) % len(p.table) {
-		if x := &p.table[i]; x.place == 0 || x.sum == sum {
-			return x
+		x := &p.table[i]
+		if x.place == 0 || x.hash == hash && bytes.Equal(p.name(p.at(int(x.place)-1)), name) {
+			return x, hash
 		}
 	}
-}
-
-func idOf(name []byte) nameID {
-	sum := sha256.Sum256(name)
-	return nameID{sum: [16]byte(sum[:16])}
 }
 
 // nameOfRole and idOfKey give the names of entries.
