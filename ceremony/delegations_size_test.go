@@ -81,11 +81,21 @@ func TestDelegationsChangedAtSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := tufmeta.Digest([]byte("project-020000"))
+	key := tufmeta.Digest([]byte(id))
+	other := string("0123456789abcdef"[(strings.IndexByte("0123456789abcdef", key[0])+1)%16]) + key[1:]
+	fingerprint := func(public string) string {
+		return tufmeta.ParseKey(id, map[string]any{"keytype": "ed25519", "keyval": map[string]any{"public": public}, "scheme": "ed25519"}).Fingerprint()
+	}
+	entry := func(name string) string {
+		return `{"keyids":["` + tufmeta.Digest([]byte(name)) + `"],"name":"` + name + `","paths":["packages/` + name + `/*"],"terminating":true,"threshold":1}`
+	}
+	first, second := entry("project-020000"), entry("project-020001")
 	for name, row := range map[string]struct{ old, new, want string }{
 		"a path":       {`"packages/project-020000/*"`, `"packages/*"`, `~ delegation project-020000`},
-		"a key":        {`"` + id + `":{"keytype":"ed25519","keyval":{"public":"`, `"` + id + `":{"keytype":"ed25519","keyval":{"public":"00`, "="},
+		"a key":        {`{"public":"` + key, `{"public":"` + other, `terminating + unknown holder SHA-256 ` + fingerprint(other) + ` - unknown holder SHA-256 ` + fingerprint(key)},
 		"a threshold":  {`"name":"project-020000","paths":["packages/project-020000/*"],"terminating":true,"threshold":1`, `"name":"project-020000","paths":["packages/project-020000/*"],"terminating":true,"threshold":2`, `~ delegation project-020000`},
-		"two in order": {`"name":"project-020000"`, `"name":"project-030000x"`, `- delegation project-020000`},
+		"a name":       {`"name":"project-020000"`, `"name":"project-030000x"`, `- delegation project-020000`},
+		"two in order": {first + "," + second, second + "," + first, `~ delegation project-02000`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			data := bytes.Replace(good, []byte(row.old), []byte(row.new), 1)

@@ -196,6 +196,13 @@ func docsOpenSSL(t *testing.T) {
 			script += strings.Join(b.text, "\n") + "\n"
 		}
 	}
+	docsList(t, script, projects.Scope{Repository: "example.org", Role: "claimed"})
+	docsList(t, "rehearsal=yes\n"+script, projects.Scope{Repository: "example.org", Role: "claimed", Rehearsal: true})
+}
+
+// docsList runs a script that writes a list, and wants its proofs to be good there.
+func docsList(t *testing.T, script string, scope projects.Scope) {
+	t.Helper()
 	c := exec.Command("sh", "-eu", "-c", script)
 	c.Dir = t.TempDir()
 	if out, err := c.CombinedOutput(); err != nil {
@@ -209,7 +216,7 @@ func docsOpenSSL(t *testing.T) {
 	if err != nil || len(entries) != 4 {
 		t.Fatalf("the list has %d projects, %v", len(entries), err)
 	}
-	if found := projects.NewLinter("example.org", "claimed", entries).Results(); len(found) > 0 {
+	if found := projects.NewLinter(scope, entries).Results(); len(found) > 0 {
 		t.Errorf("it finds %v", found)
 	}
 }

@@ -21,20 +21,8 @@ import (
 // earlierHint is what to do where an earlier ceremony cannot be read.
 const earlierHint = "name its folder, or the bundle that was sealed from it"
 
-// earlier reads the plan of an earlier ceremony, from its folder or bundle, with
-// the files beside it. Nothing of it is verified.
-func earlier(path string) (*plan.Plan, folder.Files, error) {
-	if path == "" {
-		return nil, nil, nil
-	}
-	files, _, err := readEarlier(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	p, err := readPlan(files)
-	return p, files, err
-}
-
+// readEarlier reads a folder, or the bundle that was sealed from one. Nothing of it is
+// verified.
 func readEarlier(path string) (files folder.Files, sealed bool, err error) {
 	info, err := os.Stat(path)
 	switch {

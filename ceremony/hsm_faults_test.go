@@ -267,16 +267,28 @@ func TestShowTimeout(t *testing.T) {
 	}
 }
 
-// A module that destroys no keys says so when it is asked to, and only then. It is
-// a refusal: the key is there, signs, and nothing is written down of it.
+// A module that destroys no keys says so when it is asked to, and only then; another
+// wants its token in another state. Each is a refusal: the key is there, signs, and
+// nothing is written down of it.
 func TestDestroyRefusedByModule(t *testing.T) {
 	if !alone(t) {
 		return
 	}
+	const hindered = "hint: nothing was destroyed, and the key still signs. Unlock the token, and make it writable"
+	for name, row := range map[string]struct{ rv, said, hint string }{
+		"none":      {"0x54", "the module refuses to destroy it, and still shows both halves: the module has no such function (CKR_FUNCTION_NOT_SUPPORTED)", "hint: nothing was destroyed, and the key still signs. A one-time key in a YubiKey is planned as `piv:serial=…;slot=…`"},
+		"login":     {"0x101", "the device wants a login for this (CKR_USER_NOT_LOGGED_IN)", hindered},
+		"protected": {"0xE2", "the token is write-protected (CKR_TOKEN_WRITE_PROTECTED)", hindered},
+	} {
+		t.Run(name, func(t *testing.T) { destroyRefused(t, row.rv, row.said, row.hint) })
+	}
+}
+
+func destroyRefused(t *testing.T, rv, said, hint string) {
 	fake := pkcs11test.Proxy(t)
 	d := beforeDestruction(t, true)
 	t.Setenv("SOFTHSM2_CONF", d.config())
-	fake.Faults(t, "C_DestroyObject rv 0x54")
+	fake.Faults(t, "C_DestroyObject rv "+rv)
 	dir := filepath.Join(d.dir, "coordinator", "genesis")
 	before := tree(t, dir)
 	var screen bytes.Buffer
@@ -285,10 +297,7 @@ func TestDestroyRefusedByModule(t *testing.T) {
 	at := "pkcs11:token=rehearsal%20targets-1;object=tuf?module-path=" + fake.Path
 	status := run([]string{"token", "destroy", dir, "--token", "targets-1", "--uri", at}, env)
 	told := strings.Join(strings.Fields(screen.String()), " ")
-	for _, want := range []string{
-		"the module refuses to destroy it, and still shows both halves: the module has no such function (CKR_FUNCTION_NOT_SUPPORTED)",
-		"hint: nothing was destroyed, and the key still signs. A one-time key in a YubiKey is planned as `piv:serial=…;slot=…`",
-	} {
+	for _, want := range []string{said, hint} {
 		if status != refused || !strings.Contains(told, want) {
 			t.Errorf("status %d, want %q in:\n%s", status, want, screen.String())
 		}

@@ -46,8 +46,11 @@ func indexCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(ts.Exec("ceremony", "seal", dir, "-o", filepath.Join(r, "index.bundle")))
 }
 
+// scriptIndex is what the projects of scripts are claimed of: their clocks are at June 2028.
+var scriptIndex = ceremonytest.Index{Scope: projects.Scope{Repository: repositoryName, Role: "claimed", Rehearsal: true}, Until: "2028-12-31"}
+
 // claimsCmd writes a list of projects with the keys of their developers, or with
-// those of another project's: NAME=OTHER.
+// those of other projects', all of whom must sign: NAME=OTHER+OTHER.
 func claimsCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: claims FILE PROJECT...")
@@ -63,7 +66,7 @@ func claimsCmd(ts *testscript.TestScript, neg bool, args []string) {
 		if !other {
 			of = project
 		}
-		e, err := ceremonytest.Claim(repositoryName, project, of, paths...)
+		e, err := scriptIndex.Claim(project, of, paths...)
 		ts.Check(err)
 		entries = append(entries, e)
 	}

@@ -19,8 +19,11 @@ type promotionReport struct {
 	Moved     int            `json:"moved"`
 	Changed   int            `json:"changed"`
 	Withdrawn []string       `json:"withdrawn"`
+	First     string         `json:"first_until,omitempty"`
+	Last      string         `json:"last_until,omitempty"`
 	SHA256    string         `json:"sha256,omitempty"`
 	Drafted   bool           `json:"drafted"`
+	Warnings  []string       `json:"warnings"`
 	Findings  []check.Result `json:"findings"`
 }
 
@@ -32,11 +35,20 @@ func (p *promotion) tell(w io.Writer, asJSON bool) error {
 		return nil
 	}
 	l := p.linter
+	_, first, last := projects.Ends(p.section.Claimed())
 	return printJSON(w, promotionReport{
 		Role: p.section.Name(), Version: p.section.Version, Projects: len(p.section.Claimed()), Keys: l.Keys(),
 		New: l.Count(projects.New), Same: l.Count(projects.Same), Moved: l.Count(projects.Moved), Changed: l.Count(projects.Changed),
-		Withdrawn: append([]string{}, p.section.Withdraw...), SHA256: p.digest(), Drafted: p.drafted, Findings: append([]check.Result{}, p.results...),
+		Withdrawn: append([]string{}, p.section.Withdraw...), First: first, Last: last, SHA256: p.digest(), Drafted: p.drafted, Warnings: p.warnings(), Findings: append([]check.Result{}, p.results...),
 	})
+}
+
+// warnings are what text says below the summary.
+func (p *promotion) warnings() []string {
+	if p.from == "" {
+		return []string{}
+	}
+	return []string{p.from}
 }
 
 func (p *promotion) digest() string {
@@ -62,10 +74,12 @@ func (p *promotion) summary(w io.Writer) {
 		}
 	}
 	if digest := p.digest(); digest != "" {
+		ends, _, _ := projects.Ends(p.section.Claimed())
 		fmt.Fprintf(w, "  %-17s %s\n", "keys in the list", plural(l.Keys(), "key"))
+		fmt.Fprintf(w, "  %-17s %s\n", "proofs end", ends)
 		fmt.Fprintf(w, "  SHA-256 of the list %s\n", digest)
 	}
-	if p.from != "" {
-		wrapTo(w, "", "", p.from)
+	for _, warning := range p.warnings() {
+		wrapTo(w, "", "", warning)
 	}
 }

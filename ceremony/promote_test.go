@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"tufceremony/ceremony/internal/ceremonytest"
 	"tufceremony/ceremony/internal/durable"
@@ -37,17 +38,18 @@ func projectNames(from, n int) []string {
 
 // claims writes a list of the projects that developers have claimed.
 func (r *rehearsal) claims(file string, names ...string) error {
-	text, err := claimsOf(names...)
+	text, err := r.claimsOf(names...)
 	if err != nil {
 		return err
 	}
 	return durable.Create(filepath.Join(r.dir, "coordinator", file), text)
 }
 
-func claimsOf(names ...string) ([]byte, error) {
+func (r *rehearsal) claimsOf(names ...string) ([]byte, error) {
+	index := ceremonytest.Index{Scope: projects.Scope{Repository: repositoryName, Role: "claimed", Rehearsal: true}, Until: r.now.AddDate(0, 10, 0).Format(time.DateOnly)}
 	var entries []projects.Entry
 	for _, name := range names {
-		e, err := ceremonytest.Claim(repositoryName, name, name)
+		e, err := index.Claim(name, name)
 		if err != nil {
 			return nil, err
 		}

@@ -20,7 +20,7 @@ func indexOfProjects(r *rehearsal) error {
 
 // closes has the administrators write the list.
 func (r *rehearsal) closes(names ...string) error {
-	text, err := claimsOf(names...)
+	text, err := r.claimsOf(names...)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,6 @@ import (
 	"tufceremony/ceremony/internal/durable"
 	"tufceremony/ceremony/internal/folder"
 	"tufceremony/ceremony/internal/inspect"
-	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/schedule"
 	"tufceremony/ceremony/internal/tufmeta"
@@ -40,8 +39,9 @@ func scheduleCommand(env *environment) *cobra.Command {
 says when it expires; for those that people sign, when the next ceremony must be
 held to keep the margin, and how many of whom must be there; and for each bundle
 whether it can still be published. Of other repositories whose keys the ceremony of
---roster has imported it says when their newest root there expires. Only what is signed counts. Nothing is
-written but the calendar. Exit status 1 inside the margin, past an expiry, and
+--roster has imported it says when their newest root there expires; a bundle is
+verified before, and of a folder it says that nothing was. Only what is signed
+counts. Nothing is written but the calendar. Exit status 1 inside the margin, past an expiry, and
 where something that does not count lies in the place of what should.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -79,19 +79,13 @@ func runSchedule(env *environment, args []string, margin int, o scheduleOptions)
 			return err
 		}
 	}
-	known, had, err := earlier(o.roster)
+	before, err := scheduledFrom(&sources, o.roster, now)
 	if err != nil {
 		return err
 	}
 	var people *roster.Roster
-	if known != nil {
-		people = &known.Roster
-		if sources.Imported, err = known.Importers(had); err != nil {
-			return err
-		}
-		if sources.Externals, err = importedRoots(known, had); err != nil {
-			return err
-		}
+	if before.plan != nil {
+		people = &before.plan.Roster
 	}
 	s, err := schedule.Make(sources, now, margin, people)
 	if errors.Is(err, schedule.ErrNoRoot) {
@@ -106,9 +100,12 @@ func runSchedule(env *environment, args []string, margin int, o scheduleOptions)
 		}
 	}
 	if o.json {
-		err = printJSON(env.out, scheduleJSON(s))
+		err = printJSON(env.out, scheduleJSON(s, before.warnings()))
 	} else {
 		printSchedule(env.out, s)
+		for _, warning := range before.warnings() {
+			wrapTo(env.out, "\n", "", warning)
+		}
 	}
 	if err != nil {
 		return err
@@ -118,23 +115,6 @@ func runSchedule(env *environment, args []string, margin int, o scheduleOptions)
 
 // scheduled takes in what an argument names. A folder is a repository, or one
 // with metadata files in it.
-// importedRoots are the newest roots of other repositories that a ceremony has.
-func importedRoots(p *plan.Plan, files folder.Files) ([]schedule.External, error) {
-	roots, err := plan.ExternalRoots(files)
-	if err != nil {
-		return nil, err
-	}
-	var all []schedule.External
-	for _, x := range p.Externals {
-		for _, root := range roots[x.Name] {
-			if root.Version == x.NewestRoot {
-				all = append(all, schedule.External{Name: x.Name, Root: root, Version: root.Version, SHA256: x.NewestSHA256})
-			}
-		}
-	}
-	return all, nil
-}
-
 func scheduled(sources *schedule.Sources, name string) error {
 	info, err := os.Stat(name)
 	if err != nil {

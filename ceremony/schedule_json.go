@@ -47,11 +47,12 @@ type scheduleReport struct {
 	Bundles    []scheduleStanding `json:"bundles"`
 	NotCounted []scheduleIgnored  `json:"not_counted"`
 	PassedOver []scheduleIgnored  `json:"passed_over"`
+	Warnings   []string           `json:"warnings"`
 }
 
-func scheduleJSON(s *schedule.Schedule) scheduleReport {
+func scheduleJSON(s *schedule.Schedule, warnings []string) scheduleReport {
 	out := scheduleReport{At: tufmeta.Stamp(s.At), Margin: s.Margin, Due: s.Due(), Root: s.Root, Deadlines: []scheduleDeadline{}, Bundles: []scheduleStanding{},
-		NotCounted: ignoredJSON(s.Unsigned), PassedOver: ignoredJSON(s.Ignored)}
+		NotCounted: ignoredJSON(s.Unsigned), PassedOver: ignoredJSON(s.Ignored), Warnings: warnings}
 	for _, d := range s.Deadlines {
 		x := scheduleDeadline{At: tufmeta.Stamp(d.At), What: d.What, State: d.State, Role: d.Role, Version: d.Version, Offline: d.Offline, Need: d.Need, File: d.File}
 		for _, m := range d.Who {

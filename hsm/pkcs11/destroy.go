@@ -158,9 +158,24 @@ func (t *token) inSession(flags uint, pin []byte, f func(c cryptoki, s p11.Sessi
 // refusals are what modules answer that destroy no keys, or none for a user:
 // OpenSC the first of a YubiKey's, and Yubico's module the second, which wants the
 // management key for its own commands and overwrites nothing by this one.
-var refusals = []p11.Error{
-	p11.CKR_FUNCTION_NOT_SUPPORTED, p11.CKR_USER_TYPE_INVALID, p11.CKR_USER_NOT_LOGGED_IN,
-	p11.CKR_ACTION_PROHIBITED, p11.CKR_SESSION_READ_ONLY, p11.CKR_TOKEN_WRITE_PROTECTED,
+var refusals = []p11.Error{p11.CKR_FUNCTION_NOT_SUPPORTED, p11.CKR_USER_TYPE_INVALID, p11.CKR_ACTION_PROHIBITED}
+
+// hindrances are what modules answer that do destroy keys, and not in the state in
+// which the token is.
+var hindrances = []p11.Error{p11.CKR_USER_NOT_LOGGED_IN, p11.CKR_SESSION_READ_ONLY, p11.CKR_TOKEN_WRITE_PROTECTED}
+
+// hinderedError is such an answer, after which both halves are there as before.
+type hinderedError struct{ error }
+
+func (e hinderedError) Error() string {
+	return "the module does not destroy it as things are, and still shows both halves: " + e.error.Error()
+}
+
+func (e hinderedError) Unwrap() []error { return []error{e.error, hsm.ErrUntouched} }
+
+// Hint says what to do.
+func (e hinderedError) Hint() string {
+	return "nothing was destroyed, and the key still signs. Unlock the token, and make it writable, with the tools of the device, and run the command again"
 }
 
 // refusedError is a module's refusal, after which both halves are there as before.
@@ -184,8 +199,14 @@ func destroyHalves(c cryptoki, s p11.SessionHandle, id []byte) (refusal, err err
 	}
 	for i, object := range found {
 		if err := c.DestroyObject(s, object); err != nil {
-			if left, again := halves(c, s, id); i == 0 && isCode(err, refusals...) && again == nil && len(left) == len(found) {
+			if left, again := halves(c, s, id); i > 0 || again != nil || len(left) != len(found) {
+				return nil, err
+			}
+			switch {
+			case isCode(err, refusals...):
 				return refusedError{translate(err)}, nil
+			case isCode(err, hindrances...):
+				return hinderedError{translate(err)}, nil
 			}
 			return nil, err
 		}

@@ -80,6 +80,24 @@ func TestDestroyRefuses(t *testing.T) {
 	}
 }
 
+// Only a module that destroys no keys is one that cannot: what another answers that
+// wants a login, or a token that takes writes, is for people to mend.
+func TestDestroyHindered(t *testing.T) {
+	for code, cannot := range map[p11.Error]bool{
+		p11.CKR_FUNCTION_NOT_SUPPORTED: true, p11.CKR_USER_TYPE_INVALID: true, p11.CKR_ACTION_PROHIBITED: true,
+		p11.CKR_USER_NOT_LOGGED_IN: false, p11.CKR_SESSION_READ_ONLY: false, p11.CKR_TOKEN_WRITE_PROTECTED: false,
+	} {
+		f, r, text := newFake(t)
+		f.fail["DestroyObject"] = code
+		token := mustOpenFake(t, r, text)
+		err := token.Destroy(onlyKey(t, token), &typist{pin: fakePIN})
+		var h interface{ Hint() string }
+		if !errors.Is(err, hsm.ErrUntouched) || errors.Is(err, hsm.ErrUnsupported) != cannot || errors.As(err, &h) == cannot {
+			t.Errorf("0x%X: %v", uint(code), err)
+		}
+	}
+}
+
 // A key is looked for past what the URI narrows, and a private half alone is
 // something that is left of it.
 func TestHolds(t *testing.T) {

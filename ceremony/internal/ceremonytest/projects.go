@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
+	"strings"
 	"testing"
 
 	"tufceremony/ceremony/internal/folder"
@@ -35,33 +36,54 @@ func SignAs(private crypto.Signer, data []byte) ([]byte, error) {
 	return private.Sign(nil, data, crypto.Hash(0))
 }
 
-// Claim is what a developer sends: a project of a repository with a key, which
-// may be that of another project's developer, and the proof. Without paths they
-// are those below packages/.
-func Claim(repository, project, developer string, paths ...string) (projects.Entry, error) {
+// Index is where developers claim projects, and until when their proofs are good.
+type Index struct {
+	projects.Scope
+	Until string
+}
+
+// Claim is what the developers of a project send: a project of the index with their
+// keys, all of which must sign, and the proofs. Developers are named as their own
+// projects, with a + between. Without paths they are those below packages/.
+func (x Index) Claim(project, developers string, paths ...string) (projects.Entry, error) {
 	if len(paths) == 0 {
 		paths = []string{"packages/" + project + "/*"}
 	}
-	private, err := Developer(developer)
-	if err != nil {
-		return projects.Entry{}, err
+	e := projects.Entry{Project: project, Until: x.Until, Paths: paths}
+	var privates []crypto.Signer
+	var fingerprints []string
+	for developer := range strings.SplitSeq(developers, "+") {
+		private, err := Developer(developer)
+		if err != nil {
+			return e, err
+		}
+		der, err := x509.MarshalPKIXPublicKey(private.Public())
+		if err != nil {
+			return e, err
+		}
+		privates, fingerprints = append(privates, private), append(fingerprints, tufmeta.Digest(der))
+		e.Keys = append(e.Keys, projects.Key{PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))})
 	}
-	der, err := x509.MarshalPKIXPublicKey(private.Public())
-	if err != nil {
-		return projects.Entry{}, err
+	e.Threshold = len(privates)
+	for i, private := range privates {
+		proof, err := SignAs(private, projects.Statement(x.Scope, e, fingerprints))
+		if err != nil {
+			return e, err
+		}
+		e.Keys[i].Proof = proof
 	}
-	e := projects.Entry{Project: project, Threshold: 1, Until: "2099-12-31", Paths: paths}
-	proof, err := SignAs(private, projects.Statement(repository, e, []string{tufmeta.Digest(der)}))
-	e.Keys = []projects.Key{{PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), Proof: proof}}
-	return e, err
+	return e, nil
 }
 
-// Claims is a list of projects, each with its own developer's key.
-func Claims(t testing.TB, repository string, names ...string) []byte {
+// Example is the index that Promotion has.
+var Example = Index{Scope: projects.Scope{Repository: "example.org", Role: "claimed"}, Until: "2027-12-31"}
+
+// Claims is a list of projects of the Example, each with its own developer's key.
+func Claims(t testing.TB, names ...string) []byte {
 	t.Helper()
 	var entries []projects.Entry
 	for _, name := range names {
-		e, err := Claim(repository, name, name)
+		e, err := Example.Claim(name, name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +111,7 @@ func Promotion(t testing.TB, trusted folder.Files, version int64, withdraw []str
 	p.Targets, p.Delegated = nil, []*plan.TargetsPlan{claimed}
 	c := Start(t, p, trusted)
 	if len(names) > 0 {
-		c.Files[ProjectList] = Claims(t, p.Repository, names...)
+		c.Files[ProjectList] = Claims(t, names...)
 	}
 	return c
 }

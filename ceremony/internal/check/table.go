@@ -82,8 +82,11 @@ var Table = []Check{
 		Do:    "have the role signed before this is published: under `delegated:` in the plan, or by the machine that has its keys"},
 
 	{ID: "PROJECT-PROOF", Draft: Refusal, Published: Finding,
-		Means: "A list of projects has a key without a proof that its developer has the private half, or the proof is of another repository, project, threshold, last day, path or set of keys than the list has, or its last day is over.",
-		Do:    "have the developer sign the statement, as docs/promotion.md shows with openssl; leave the project out until then"},
+		Means: "A list of projects has a key without a proof that its developer has the private half, or the proof is of another repository, role, project, threshold, last day, path or set of keys than the list has, or of a rehearsal where this is none, or its last day is over before the window closes.",
+		Do:    "have the developer sign the statement, as docs/promotion.md shows with openssl, with a later last day in it where that is over; leave the project out until then"},
+	{ID: "PROJECT-UNTIL", Draft: Finding, Published: Finding, Waiver: `the day`,
+		Means: "Proofs of a list are good for more than 400 days after the window opens: until that day whoever has the line can bring it again, after the project was withdrawn or has changed its mind.",
+		Do:    "ask the administrators why so long; next time have developers name a day that is nearer, say the end of the year"},
 	{ID: "PROJECT-CLAIMED", Draft: Refusal, Published: Finding, Waiver: `the project`,
 		Means: "A project of the list is delegated to already, with other keys or another threshold: whoever has the keys that the list names takes it over.",
 		Do:    "find out, in another way than the one by which the list came, that the project's developers want it, and waive it for this project with what they said; else take it out of the list"},

@@ -26,7 +26,7 @@ func TestPromotionText(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(read, p) {
 		t.Fatalf("%+v, %v\nis written as\n%s", read, err, p.Text())
 	}
-	files := folder.Files{"lists/claimed.jsonl": ceremonytest.List, ceremonytest.ProjectList: ceremonytest.Claims(t, p.Repository, "requests", "scrapy")}
+	files := folder.Files{"lists/claimed.jsonl": ceremonytest.List, ceremonytest.ProjectList: ceremonytest.Claims(t, "requests", "scrapy")}
 	if err := read.LoadLists(files); err != nil || len(read.Delegated[0].Claimed()) != 2 || len(read.Delegated[0].Files()) != 2 {
 		t.Errorf("%v", err)
 	}
@@ -66,11 +66,11 @@ func TestLoadProjects(t *testing.T) {
 		{"an empty file", "lists/claimed.projects.jsonl: is empty", func(_ *plan.Plan, files folder.Files) { files[ceremonytest.ProjectList] = []byte{} }},
 		{"a file that nobody names", "lists/claimed.projects.jsonl: the plan does not name it", func(p *plan.Plan, _ folder.Files) { p.Delegated[0].Projects = "" }},
 		{"listed and withdrawn", `lists/claimed.projects.jsonl, line 1: project "numpy" is one that the plan withdraws`, func(p *plan.Plan, files folder.Files) {
-			files[ceremonytest.ProjectList] = ceremonytest.Claims(t, p.Repository, "numpy")
+			files[ceremonytest.ProjectList] = ceremonytest.Claims(t, "numpy")
 		}},
 	} {
 		p := promotionPlan()
-		files := folder.Files{"lists/claimed.jsonl": ceremonytest.List, ceremonytest.ProjectList: ceremonytest.Claims(t, p.Repository, "requests")}
+		files := folder.Files{"lists/claimed.jsonl": ceremonytest.List, ceremonytest.ProjectList: ceremonytest.Claims(t, "requests")}
 		row.change(p, files)
 		if err := p.LoadLists(files); err == nil || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%s: %v, want %q", row.name, err, row.want)

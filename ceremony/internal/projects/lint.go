@@ -14,11 +14,11 @@ import (
 // Linter judges a list: by itself, and against what the role delegates already,
 // which it is shown one delegation after another.
 type Linter struct {
-	repository, role string
-	entries          []Entry
-	keys             [][]string // fingerprints of each entry's keys
-	results          []check.Result
-	paths            forms
+	scope   Scope
+	entries []Entry
+	keys    [][]string // fingerprints of each entry's keys
+	results []check.Result
+	paths   forms
 
 	byRole   map[string]int     // place in the list
 	byKey    map[string]*shared // by fingerprint
@@ -68,10 +68,9 @@ type Delegation struct {
 	Prefixes  []string
 }
 
-// NewLinter begins with the list: a repository's, by the name that its plans
-// have, for a role that is to delegate to its projects.
-func NewLinter(repository, role string, entries []Entry) *Linter {
-	l := &Linter{repository: repository, role: role, entries: entries, keys: make([][]string, len(entries)),
+// NewLinter begins with the list, and where its proofs must be good.
+func NewLinter(scope Scope, entries []Entry) *Linter {
+	l := &Linter{scope: scope, entries: entries, keys: make([][]string, len(entries)),
 		byRole: map[string]int{}, byKey: map[string]*shared{}, looks: map[string]int{},
 		alike: map[int]string{}, nearby: map[int][]string{}, states: map[int]State{}, lost: map[int][]string{}, reserved: map[string]string{}}
 	for i, e := range entries {
@@ -106,7 +105,7 @@ func (l *Linter) statement(e Entry) []byte {
 			fingerprints = append(fingerprints, key.Fingerprint())
 		}
 	}
-	return Statement(l.repository, e, fingerprints)
+	return Statement(l.scope, e, fingerprints)
 }
 
 // entry judges the keys of a project, and their proofs.
@@ -128,7 +127,7 @@ func (l *Linter) entry(i int, e Entry) {
 		if !key.Portable() {
 			l.say("KEY-PORTABLE", key.ID, "a key of project %s: scheme \"%s\" is not verified by every client", name, key.Scheme)
 		}
-		if err := proved(l.repository, statement, listed, key); err != nil {
+		if err := proved(l.scope, statement, listed, key); err != nil {
 			l.say("PROJECT-PROOF", name, "keys[%d]: %v", n, err)
 		}
 		fingerprint := key.Fingerprint()
@@ -243,7 +242,7 @@ func (l *Linter) state(i int, d Delegation) State {
 // known compares the name of a project that is delegated to with the list's.
 func (l *Linter) known(name string) {
 	if i, alike := l.looks[lookalike(name)]; alike {
-		l.alike[i] = name + ", which " + tufmeta.Printable(l.role) + " has"
+		l.alike[i] = name + ", which " + tufmeta.Printable(l.scope.Role) + " has"
 	}
 	if len(name) < shortest {
 		return
@@ -257,9 +256,9 @@ func (l *Linter) Results() []check.Result {
 	for i, e := range l.entries {
 		name := e.Name()
 		if l.states[i] == Changed {
-			results = append(results, check.New("PROJECT-CLAIMED", name, "%s delegates to it with other keys, or another threshold", tufmeta.Printable(l.role)))
+			results = append(results, check.New("PROJECT-CLAIMED", name, "%s delegates to it with other keys, or another threshold", tufmeta.Printable(l.scope.Role)))
 		}
-		results = append(results, l.moved(i, tufmeta.Printable(l.role))...)
+		results = append(results, l.moved(i, tufmeta.Printable(l.scope.Role))...)
 		if other := l.alike[i]; other != "" {
 			results = append(results, check.New("PROJECT-CONFUSABLE", name, "its name looks like %s", other))
 		}
@@ -277,7 +276,7 @@ func (l *Linter) Results() []check.Result {
 			results = append(results, check.New("PROJECT-KEY-SHARED", fingerprint, "one key for %d projects: %s", len(s.projects)+s.more, s.text()))
 		}
 	}
-	return append(results, l.paths.results(tufmeta.Printable(l.role))...)
+	return append(results, l.paths.results(tufmeta.Printable(l.scope.Role))...)
 }
 
 // State says how a project of the list stands to what the role delegates, after

@@ -55,7 +55,7 @@ func lint(list ...projects.Entry) *projects.Linter {
 
 // asSent looks at a list with the proofs that it has.
 func asSent(list ...projects.Entry) *projects.Linter {
-	return projects.NewLinter(repository, "claimed", list)
+	return projects.NewLinter(scope, list)
 }
 
 func TestGoodList(t *testing.T) {
@@ -105,7 +105,13 @@ func TestProof(t *testing.T) {
 	wants(t, asSent(two))
 	two.Threshold = 1
 	wants(t, asSent(two), no, strings.Replace(no, "keys[0]", "keys[1]", 1))
-	wants(t, projects.NewLinter("another.org", "claimed", entries(t, "requests")), "refusal: PROJECT-PROOF, requests: ")
+	for name, there := range map[string]projects.Scope{
+		"another repository": {Repository: "another.org", Role: "claimed"},
+		"another role":       {Repository: "example.org", Role: "archived"},
+		"a rehearsal":        {Repository: "example.org", Role: "claimed", Rehearsal: true},
+	} {
+		t.Run(name, func(t *testing.T) { wants(t, projects.NewLinter(there, entries(t, "requests")), no) })
+	}
 	if row, _ := check.Lookup("PROJECT-PROOF"); row.Waivable() {
 		t.Error("a missing proof can be waived")
 	}
@@ -113,15 +119,38 @@ func TestProof(t *testing.T) {
 
 // A proof ends with the day that its developer has written into it.
 func TestProofEnds(t *testing.T) {
-	for opens, want := range map[string][]string{
+	for closes, want := range map[string][]string{
 		"2027-12-31T23:59:59Z": nil,
-		"2028-01-01T00:00:00Z": {"refusal: PROJECT-PROOF, requests: its proofs are good until 2027-12-31, and the plan's window opens on 2028-01-01"},
+		"2028-01-01T00:00:00Z": {"refusal: PROJECT-PROOF, requests: its proofs are good until 2027-12-31, and the plan's window closes on 2028-01-01"},
+	} {
+		at, err := time.Parse(time.RFC3339, closes)
+		must(t, err)
+		l := lint(entry(t, "requests"))
+		l.At(at.AddDate(0, 0, -31), at)
+		wants(t, l, want...)
+	}
+}
+
+// A last day that is far away is for people to look at, once for all projects that
+// have it.
+func TestProofLasts(t *testing.T) {
+	list := entries(t, "requests", "numpy", "flask")
+	list[1].Until, list[2].Until = "2029-02-03", "2029-02-03"
+	for opens, want := range map[string][]string{
+		"2027-12-31T09:00:00Z": nil,
+		"2027-12-30T09:00:00Z": {"finding: PROJECT-UNTIL, 2029-02-03: proofs are good until then, more than 400 days after the plan's window opens, of numpy, flask"},
 	} {
 		at, err := time.Parse(time.RFC3339, opens)
 		must(t, err)
-		l := lint(entry(t, "requests"))
-		l.At(at)
+		l := lint(list...)
+		l.At(at, at)
 		wants(t, l, want...)
+	}
+	if words, first, last := projects.Ends(list); words != "between 2027-12-31 and 2029-02-03" || first != "2027-12-31" || last != "2029-02-03" {
+		t.Errorf("proofs end %s: %s, %s", words, first, last)
+	}
+	if words, _, _ := projects.Ends(list[1:]); words != "on 2029-02-03" {
+		t.Errorf("proofs end %s", words)
 	}
 }
 

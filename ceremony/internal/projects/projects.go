@@ -3,7 +3,7 @@
 // private halves, and looks for what must not be signed unseen.
 //
 //	entries, err := projects.Parse("lists/claimed.jsonl", data)
-//	l := projects.NewLinter("example.org", "claimed", entries)
+//	l := projects.NewLinter(projects.Scope{Repository: "example.org", Role: "claimed"}, entries)
 //	l.Against(trusted.Delegations, withdrawn)
 //	results := check.Draft.Weigh(l.Results())
 //

@@ -24,7 +24,7 @@ import (
 	"tufceremony/ceremony/internal/tufmeta"
 )
 
-const repository = "example.org"
+var scope = projects.Scope{Repository: "example.org", Role: "claimed"}
 
 // ed is a developer's Ed25519 key, always the same for a name.
 func ed(name string) ed25519.PrivateKey {
@@ -55,7 +55,7 @@ func signed(e projects.Entry) projects.Entry {
 			fingerprints = append(fingerprints, key.Fingerprint())
 		}
 	}
-	statement := projects.Statement(repository, e, fingerprints)
+	statement := projects.Statement(scope, e, fingerprints)
 	e.Keys = slices.Clone(e.Keys)
 	for i := range e.Keys {
 		private, ok := privates.Load(e.Keys[i].PEM)
@@ -198,9 +198,15 @@ func TestRole(t *testing.T) {
 
 func TestStatement(t *testing.T) {
 	e := projects.Entry{Project: "Zope_Interface", Threshold: 2, Until: "2027-12-31", Paths: []string{"zope-interface/*", "simple/zope-interface"}}
-	want := "ceremony proof of possession 2\nrepository: example.org\nproject: zope-interface\nthreshold: 2\nuntil: 2027-12-31\npath: simple/zope-interface\npath: zope-interface/*\nkey: 00ff\nkey: aa00\n"
-	if got := string(projects.Statement("example.org", e, []string{"aa00", "00ff", "aa00"})); got != want {
+	want := "ceremony proof of possession 3\nrepository: example.org\nrole: claimed\nproject: zope-interface\nthreshold: 2\nuntil: 2027-12-31\npath: simple/zope-interface\npath: zope-interface/*\nkey: 00ff\nkey: aa00\n"
+	keys := []string{"aa00", "00ff", "aa00"}
+	if got := string(projects.Statement(scope, e, keys)); got != want {
 		t.Errorf("%q", got)
+	}
+	rehearsed := scope
+	rehearsed.Rehearsal = true
+	if got := string(projects.Statement(rehearsed, e, keys)); got != strings.Replace(want, "\nproject", "\nrehearsal: true\nproject", 1) {
+		t.Errorf("in a rehearsal: %q", got)
 	}
 }
 
@@ -225,7 +231,7 @@ func FuzzParse(f *testing.F) {
 		if again, err := projects.Parse("again", text); err != nil || !reflect.DeepEqual(again, read) {
 			t.Fatalf("%+v\nis written as\n%s\n%v", read, text, err)
 		}
-		for _, x := range projects.NewLinter(repository, "claimed", read).Results() {
+		for _, x := range projects.NewLinter(scope, read).Results() {
 			if tufmeta.Unsafe(fmt.Sprint(x)) {
 				t.Fatalf("a finding is unsafe to show: %q", x)
 			}

@@ -196,7 +196,11 @@ func (r *reviewer) delegationChanges(role string) []Change {
 		if old == nil {
 			mark = "+"
 		}
-		found.add(mark, append([]Change{scalar("delegation "+is.name, was.text, is.text)}, r.keyChanges(is.name, was.keys, is.keys)...))
+		c := scalar("delegation "+is.name, was.text, is.text)
+		if old != nil && !slices.Equal(was.keys, is.keys) {
+			c.Mark = "~" // its keys, where the words are the same
+		}
+		found.add(mark, append([]Change{c}, r.keyChanges(is.name, was.keys, is.keys)...))
 	}
 	for i, d := range b.old.All() {
 		if _, stays := like(b.now, d); !stays {

@@ -31,13 +31,13 @@ type Trusted struct {
 // Projects judges the list of a role against what is trusted. Its results are not
 // weighed yet.
 func Projects(p *plan.Plan, t *plan.TargetsPlan, trusted Trusted) *projects.Linter {
-	l := projects.NewLinter(p.Repository, t.Name(), t.Claimed())
+	l := projects.NewLinter(projects.Scope{Repository: p.Repository, Role: t.Name(), Rehearsal: p.Rehearsal}, t.Claimed())
 	for _, token := range p.Roster.Tokens() {
 		if token.Key != nil {
 			l.Reserve(token.Key.Fingerprint(), token.Describe())
 		}
 	}
-	l.At(p.Opens)
+	l.At(p.Opens, p.Closes)
 	trusted.reserve(l, t.Name())
 	gone := map[string]bool{}
 	for _, project := range t.Withdraw {

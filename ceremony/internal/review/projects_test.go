@@ -34,7 +34,7 @@ func TestPromotionReviewed(t *testing.T) {
 		lines = append(lines, strings.Join(strings.Fields(c.Mark+" "+c.What+" "+c.Old+" "+c.New), " "))
 	}
 	for _, want := range []string{
-		"+ list lists/claimed.projects.jsonl 2 projects with 2 keys, sha256 ", "+ paths packages/{project}/* 2, the first of scrapy", "= delegations unchanged 2 2", "+ delegations new 2",
+		"+ list lists/claimed.projects.jsonl 2 projects with 2 keys, proofs end on 2027-12-31, sha256 ", "+ paths packages/{project}/* 2, the first of scrapy", "= delegations unchanged 2 2", "+ delegations new 2",
 		"+ delegation project.attrs 1 of 1 keys; packages/attrs/*; terminating", "- delegation project.numpy 1 of 1 keys; packages/numpy/*; terminating",
 	} {
 		if !slices.ContainsFunc(lines, func(s string) bool { return strings.HasPrefix(s, want) }) {
@@ -50,7 +50,7 @@ func TestProjectsAsPlanned(t *testing.T) {
 	keys := func(s map[string]any) map[string]any { return delegations(s)["keys"].(map[string]any) }
 	// in order: old, project.requests, project.attrs, project.scrapy
 	role := func(s map[string]any, i int) map[string]any { return roles(s)[i].(map[string]any) }
-	other, err := ceremonytest.Claim("example.org", "other", "other")
+	other, err := ceremonytest.Example.Claim("other", "other")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,8 @@ func (r *reviewer) listChanges(want *plan.TargetsPlan) []Change {
 	for _, e := range entries {
 		keys += len(e.Keys)
 	}
-	changes := []Change{{Mark: "+", What: "list " + want.Projects, New: fmt.Sprintf("%d projects with %d keys, sha256 %s", len(entries), keys, tufmeta.Digest(r.files[want.Projects]))}}
+	ends, _, _ := projects.Ends(entries)
+	changes := []Change{{Mark: "+", What: "list " + want.Projects, New: fmt.Sprintf("%d projects with %d keys, proofs end %s, sha256 %s", len(entries), keys, ends, tufmeta.Digest(r.files[want.Projects]))}}
 	forms := projects.Forms(entries)
 	for i, f := range forms {
 		if i == shownForms && len(forms) > shownForms+1 {
