@@ -71,7 +71,11 @@ func ratio(work string, most float64, besides string) func(*results, string) ver
 			return verdict{}
 		}
 		times := took.Seconds / (least.Seconds + own.Seconds)
-		return verdict{fmt.Sprintf("%s ×", figure(times)), times <= most}
+		text := fmt.Sprintf("%s ×", figure(times))
+		if other, ok := r.get(goalSize, limit, "sha256sum"); ok {
+			text += fmt.Sprintf("; %s × `sha256sum`", figure(took.Seconds/other.Seconds))
+		}
+		return verdict{text, times <= most}
 	}
 }
 

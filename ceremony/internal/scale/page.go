@@ -26,7 +26,8 @@ edge is a run that did not come to its end.
 
 ` + r.goalTable() + `
 The multiples are of SHA-256 alone, by Go, over the bytes that are signed. It uses the processor's own instructions for
-that where there are some; a ` + "`sha256sum`" + ` that does not takes a multiple of that time itself, which stands below.
+that where there are some; a ` + "`sha256sum`" + ` that does not takes a multiple of that time itself, which stands below, and the
+table says besides how many times as long as that program a work takes.
 A command does more than its goal says: each reads what is published as well, copies and hashes every file whole before it
 reads on, and hashes what is signed once more as it is read; ` + "`sign`" + ` shows the review first, and ` + "`verify`" + ` reads a bundle of
 twice the payload's size, since both versions are in it, and runs the review too.

@@ -283,6 +283,10 @@ func TestGoals(t *testing.T) {
 	if have := verdicts(); !slices.Equal(have, want) {
 		t.Errorf("%q", have)
 	}
+	r.set(row{Size: goalSize, Tool: limit, Work: "sha256sum", Seconds: 0.4})
+	if have := verdicts()[2]; have != "met: 3.00 ×; 1.50 × `sha256sum`" {
+		t.Errorf("%q", have)
+	}
 	r.set(row{Size: goalSize, Tool: engine, Work: "draft", Seconds: 0.9, PeakMB: 101})
 	if have := verdicts()[3]; have != "**missed**: 101 MB (draft)" {
 		t.Errorf("%q", have)
