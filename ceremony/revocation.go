@@ -166,7 +166,7 @@ func assess(o initOptions, now time.Time) (*revocation, error) {
 
 // lookBelow finds the keys of trusted delegations that somebody is known to have, or
 // that are named by themselves: whoever is compromised is so there too.
-func (r *revocation) lookBelow(selectors []compromise.Selector) (map[string]plan.Below, error) {
+func (r *revocation) lookBelow(selectors []compromise.Selector) (map[string]roster.Below, error) {
 	meant := func(fingerprint, id string) bool {
 		return slices.ContainsFunc(selectors, func(s compromise.Selector) bool { return s.Names(fingerprint, id) })
 	}

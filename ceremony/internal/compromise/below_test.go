@@ -7,7 +7,6 @@ import (
 
 	"tufceremony/ceremony/internal/ceremonytest"
 	"tufceremony/ceremony/internal/compromise"
-	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/roster"
 )
 
@@ -18,7 +17,7 @@ func delegated(t *testing.T) compromise.Known {
 	k := known(t)
 	h := &k.Roster.Holders[4]
 	h.Tokens = append(h.Tokens, &roster.Token{Name: "claims-5", Holder: h.Name, Serial: "5555", Key: ceremonytest.Object(t, "once-1")})
-	k.Below = map[string]plan.Below{"claims-5": {Roles: []string{"claimed"}, By: []string{"targets"}, IDs: []string{"c1a1"}}}
+	k.Below = map[string]roster.Below{"claims-5": {Roles: []string{"claimed"}, By: []string{"targets"}, IDs: []string{"c1a1"}}}
 	return k
 }
 

@@ -23,7 +23,6 @@ import (
 	"time"
 
 	"tufceremony/ceremony/internal/inspect"
-	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -39,7 +38,7 @@ type Known struct {
 	Destroyed map[string]Destroyed
 	// Below are the tokens, by name, whose keys stand in trusted delegations, be
 	// they in the root or not.
-	Below map[string]plan.Below
+	Below map[string]roster.Below
 }
 
 // Destroyed is what the evidence says of the end of a one-time key. Gone: its
@@ -60,7 +59,7 @@ type Firmware struct{ Device, Serial, Version, Why string }
 type Hit struct {
 	Token *roster.Token
 	Roles []string // of the trusted root
-	Below plan.Below
+	Below roster.Below
 	By    []string // selectors as typed
 	Weak  bool     // still its holder's; else it is in other hands
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"tufceremony/ceremony/internal/inspect"
-	"tufceremony/ceremony/internal/plan"
 	"tufceremony/ceremony/internal/roster"
 	"tufceremony/ceremony/internal/tufmeta"
 )
@@ -18,7 +17,7 @@ type listed struct {
 	token *roster.Token
 	ids   []string // under which it is listed
 	roles []string // of the root
-	below plan.Below
+	below roster.Below
 }
 
 // keys lists the keys of the four roles, once each, in the order of the root, and

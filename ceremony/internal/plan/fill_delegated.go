@@ -62,25 +62,18 @@ func below(p, earlier *Plan, files folder.Files) *filler {
 	return f
 }
 
-// Below is where a key stands in trusted delegations.
-type Below struct {
-	Roles []string // the delegated roles that it signs
-	By    []string // who delegates them: targets, or a delegated role
-	IDs   []string // key IDs under which it is listed
-}
-
 // FillBelow finds the tokens whose keys stand in trusted delegations, by name, and
 // adds those that the roster does not have: the ones that an earlier plan
 // knows, and keys that meant picks out by fingerprint or key ID. Of what else is
 // delegated to nobody can say who has it.
-func FillBelow(p *Plan, old map[string]*tufmeta.Targets, earlier *Plan, files folder.Files, meant func(fingerprint, id string) bool) (map[string]Below, error) {
+func FillBelow(p *Plan, old map[string]*tufmeta.Targets, earlier *Plan, files folder.Files, meant func(fingerprint, id string) bool) (map[string]roster.Below, error) {
 	f := &filler{p: p, earlier: earlier, files: files, names: map[string]string{}}
 	known := map[string]bool{}
 	if earlier != nil {
 		known = fingerprints(&earlier.Roster, func(string, string) {})
 	}
 	fingerprints(&p.Roster, func(fingerprint, name string) { f.names[fingerprint] = name })
-	all := map[string]Below{}
+	all := map[string]roster.Below{}
 	for _, by := range slices.Sorted(maps.Keys(old)) {
 		d := old[by].Delegations
 		tokens := map[string]string{} // by key ID
@@ -119,7 +112,7 @@ func fingerprints(r *roster.Roster, each func(fingerprint, name string)) map[str
 }
 
 // stand notes for each token what a role delegates to it.
-func stand(all map[string]Below, by string, d *tufmeta.Delegations, tokens map[string]string) {
+func stand(all map[string]roster.Below, by string, d *tufmeta.Delegations, tokens map[string]string) {
 	add := func(list []string, more string) []string {
 		if slices.Contains(list, more) {
 			return list
@@ -130,7 +123,7 @@ func stand(all map[string]Below, by string, d *tufmeta.Delegations, tokens map[s
 		for _, id := range x.KeyIDs {
 			if name := tokens[id]; name != "" {
 				b := all[name]
-				all[name] = Below{add(b.Roles, x.Name), add(b.By, by), add(b.IDs, id)}
+				all[name] = roster.Below{Roles: add(b.Roles, x.Name), By: add(b.By, by), IDs: add(b.IDs, id)}
 			}
 		}
 	}
