@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -101,29 +99,21 @@ func TestKilledWhileErasing(t *testing.T) {
 	}
 }
 
-const aloneVariable = "CEREMONY_TEST_ALONE"
-
 // alone runs the test in a process of its own, and reports whether this is that
 // process: a module that a test before it has had hang stays initialised, and SoftHSM
 // behind it.
 func alone(t *testing.T) bool {
 	t.Helper()
-	if os.Getenv(aloneVariable) != "" {
+	if pkcs11test.IsAlone() {
 		return true
 	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := exec.Command(self, "-test.run", "^"+t.Name()+"$", "-test.v")
-	c.Env = append(os.Environ(), aloneVariable+"=1")
-	out, err := c.CombinedOutput()
+	out, err := pkcs11test.Alone(t)
 	switch {
 	case err != nil:
 		t.Errorf("%v\n%s", err, out)
-	case bytes.Contains(out, []byte("--- SKIP: "+t.Name())):
+	case strings.Contains(out, "--- SKIP: "+t.Name()):
 		t.Skipf("%s", out)
-	case !bytes.Contains(out, []byte("--- PASS: "+t.Name())):
+	case !strings.Contains(out, "--- PASS: "+t.Name()):
 		t.Errorf("it was not run:\n%s", out)
 	}
 	return false

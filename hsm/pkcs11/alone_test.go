@@ -24,29 +24,17 @@ import (
 	"tufceremony/hsm/secret"
 )
 
-// alone has the rest of a test run in a process of its own, with the
-// environment of this one: what it does ends a process, or is for good.
-func alone(t *testing.T, more ...string) (output string, err error) {
-	t.Helper()
-	c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	c.Env = append(append(os.Environ(), "PKCS11_TEST_ALONE=1", "GORACE=atexit_sleep_ms=0"), more...)
-	out, err := c.CombinedOutput()
-	return string(out), err
-}
-
-func isAlone() bool { return os.Getenv("PKCS11_TEST_ALONE") != "" }
-
 // A module that crashes while it signs takes the process with it: its code runs
 // here, and nothing of what comes after a crash could be trusted. No signature
 // comes of it; the device is as it was, and the next process can use it.
 func TestCrashInSign(t *testing.T) {
-	if isAlone() {
+	if pkcs11test.IsAlone() {
 		public, signature, err := use(t, os.Getenv("PKCS11_TEST_URI"), &person{}, nothing)
 		t.Fatalf("it survived: %v, %x, %v", public, signature, err)
 	}
 	fake, uri := device(t)
 	fake.Faults(t, "C_Sign crash")
-	out, err := alone(t, "PKCS11_TEST_URI="+uri)
+	out, err := pkcs11test.Alone(t, "PKCS11_TEST_URI="+uri)
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() == 0 || strings.Contains(out, "it survived") || !strings.Contains(out, "SIGSEGV") {
 		t.Errorf("%v\n%s", err, out)
@@ -62,9 +50,9 @@ func TestCrashInSign(t *testing.T) {
 
 // FinalizeAll is for good, and waits for the call that is under way.
 func TestFinalizeAll(t *testing.T) {
-	if !isAlone() {
+	if !pkcs11test.IsAlone() {
 		_, uri := device(t)
-		if out, err := alone(t, "PKCS11_TEST_URI="+uri); err != nil {
+		if out, err := pkcs11test.Alone(t, "PKCS11_TEST_URI="+uri); err != nil {
 			t.Errorf("%v\n%s", err, out)
 		}
 		return
@@ -128,7 +116,7 @@ func (fromFile) Touch(hsm.TouchRequest) func()        { return func() {} }
 // After a PIN was used, no copy of it is in this process's memory but what the
 // module keeps for itself: SoftHSM, with its own way of locking memory, none.
 func TestNoPINLeftInMemory(t *testing.T) {
-	if !isAlone() {
+	if !pkcs11test.IsAlone() {
 		pin := rand.Text()[:20] // longer than what free() overwrites, and in no program's text
 		pkcs11test.SoftHSM(t)
 		file := filepath.Join(t.TempDir(), "pin")
@@ -142,7 +130,7 @@ func TestNoPINLeftInMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, how := range []string{"typed", "pin-source"} {
-			out, err := alone(t, "PKCS11_TEST_PIN="+file, "PKCS11_TEST_HOW="+how)
+			out, err := pkcs11test.Alone(t, "PKCS11_TEST_PIN="+file, "PKCS11_TEST_HOW="+how)
 			if err != nil {
 				t.Errorf("%s: %v\n%s", how, err, out)
 			}

@@ -79,8 +79,10 @@ func add(w io.Writer, name string, data []byte) error {
 			return fmt.Errorf("writing %q into a bundle: %w", name, err)
 		}
 	}
-	_, err := w.Write(make([]byte, -len(data)&(block-1)))
-	return err
+	if _, err := w.Write(make([]byte, -len(data)&(block-1))); err != nil {
+		return fmt.Errorf("writing %q into a bundle: %w", name, err)
+	}
+	return nil
 }
 
 // A tar file is made of blocks, which the end of each file fills up, and read and

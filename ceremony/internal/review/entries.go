@@ -18,8 +18,8 @@ import (
 // interest: the trusted version and the payload are read side by side.
 
 // compareAll goes through each payload and the newest trusted version of its role,
-// before either is asked for anything else: of a large file this one pass is all
-// that is read of it. What it finds waits until the review comes to the role.
+// before either is asked for anything else: this one pass makes the heads of large
+// files as well. What it finds waits until the review comes to the role.
 func (r *reviewer) compareAll(payloads []folder.Version) {
 	for _, v := range payloads {
 		if v.Role == "targets" || !slices.Contains(tufmeta.TopRoles, v.Role) {
